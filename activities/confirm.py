@@ -1,0 +1,77 @@
+"""Step 5: look until something is certain. Waits, sends the same bytes again, or says what comes next."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from temporalio import activity
+
+from activities.results import Finding
+from activities.submit import broadcast
+from domain.attempts import AttemptState, Fate, Move, Sighting, next_move
+from domain.errors import IntegrityBroken
+from domain.executions import Execution, Order
+from domain.lifecycle import FINAL
+from infra.db.attempts import Attempt, Attempts
+from infra.db.executions import Executions
+from infra.db.ledger import Ledger
+from infra.db.system import System
+from infra.venues.protocol import Venue
+
+# A slot lasts 400 ms and finality takes about 13 s: more often would only cost requests.
+POLL_EVERY_S = 0.5
+
+
+class Confirm:
+    def __init__(
+        self,
+        executions: Executions,
+        attempts: Attempts,
+        ledger: Ledger,
+        system: System,
+        venues: Mapping[str, Venue],
+    ) -> None:
+        self._executions = executions
+        self._attempts = attempts
+        self._ledger = ledger
+        self._system = system
+        self._venues = venues
+
+    @activity.defn(name="confirm")
+    async def run(self, order: Order) -> Finding:
+        """Settle, a new attempt, failure, or a person's decision. Heartbeats on each round.
+
+        Errors: INTEGRITY_BROKEN (final), where the book holds nothing that could be confirmed.
+        """
+        execution = await self._executions.load(order.execution_id)
+        venue = self._venues[order.venue]
+        while True:
+            attempts = await self._attempts.of_execution(execution.id)
+            if not attempts or attempts[0].state is not AttemptState.SIGNED:
+                raise IntegrityBroken(f"{execution.id} is to be confirmed, but was never signed")
+            signed = [attempt for attempt in attempts if attempt.state is AttemptState.SIGNED]
+            sightings = await self._look(execution, signed, venue)
+            tries = tuple(a.tried(s) for a, s in zip(signed, sightings, strict=True))
+            newest = sightings[-1]
+            activity.heartbeat(newest.fate.value, newest.detail)
+            move = next_move(tries, datetime.now(UTC))
+            if execution.status in FINAL and move not in (Move.SETTLE, Move.FAIL):
+                return Finding(Move.FAIL, len(signed), "already over")
+            if move is Move.SETTLE:
+                await self._ledger.confirm(execution)
+            elif move is Move.REBROADCAST:
+                await broadcast(signed[-1], self._attempts, self._system, venue)
+            if move not in (Move.WAIT, Move.REBROADCAST):
+                return Finding(move, len(signed), newest.detail)
+            await asyncio.sleep(POLL_EVERY_S)
+
+    async def _look(self, execution: Execution, attempts: list[Attempt], venue: Venue) -> list[Sighting]:
+        """A sighting for each: recorded where it is final, asked anew where it is not."""
+        open_attempts = [a for a in attempts if a.fate not in (Fate.LANDED, Fate.DEAD)]
+        asked = await venue.look_up(tuple(a.sent for a in open_attempts)) if open_attempts else ()
+        fresh = {a.id: s for a, s in zip(open_attempts, asked, strict=True)}
+        for attempt in open_attempts:
+            seen = fresh[attempt.id]
+            if seen.fate is not attempt.fate:
+                await self._attempts.note_fate(execution, attempt, seen)
+        return [fresh.get(a.id) or Sighting(a.fate, a.succeeded, detail=a.detail) for a in attempts]

@@ -1,0 +1,38 @@
+"""Step 1: may this execution start at all? Every verdict is evaluated and kept, not only the first that blocks."""
+
+from temporalio import activity
+
+from activities.results import Passed
+from domain import policy
+from domain.executions import Order
+from domain.lifecycle import ExecutionState
+from infra.db.executions import Executions
+from infra.evaluation import Evaluation
+
+# Six tries with the step's backoff are about half a minute: a source that stays silent longer blocks with its code.
+PATIENT_TRIES = 6
+
+
+class Preflight:
+    def __init__(self, executions: Executions, evaluation: Evaluation) -> None:
+        self._executions = executions
+        self._evaluation = evaluation
+
+    @activity.defn(name="preflight")
+    async def run(self, order: Order) -> Passed:
+        """Judge and record; the recorded answer if this was done before.
+
+        Errors: FEED_UNAVAILABLE, QUOTE_UNAVAILABLE, CHAIN_UNAVAILABLE, RACE_LOST (retried).
+        """
+        execution = await self._executions.load(order.execution_id)
+        if execution.status is not ExecutionState.PENDING:
+            stopped = execution.status in (ExecutionState.BLOCKED, ExecutionState.CANCELLED)
+            return Passed(not stopped, execution.codes if stopped else ())
+        patient = activity.info().attempt < PATIENT_TRIES
+        verdicts = await self._evaluation.of_execution(execution, patient=patient)
+        codes = policy.blocking(verdicts)
+        if codes:
+            await self._executions.block_at_preflight(execution, verdicts, codes)
+        else:
+            await self._executions.pass_preflight(execution, verdicts)
+        return Passed(not codes, codes)

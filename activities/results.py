@@ -1,0 +1,65 @@
+"""What steps answer: outcomes and names, never amounts or destinations."""
+
+from dataclasses import dataclass
+
+from domain.attempts import Move
+from domain.executions import Order
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Whether a step lets the execution go on; if not, the public codes of why."""
+
+    passed: bool
+    codes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """`epoch` is the fencing token, None while waiting. `next_waiter` is told when a refusal freed the wallet."""
+
+    epoch: int | None = None
+    codes: tuple[str, ...] = ()
+    next_waiter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignRequest:
+    order: Order
+    epoch: int
+    attempt_no: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignAnswer:
+    """`venue_ref` of the stored payload; or the codes of a refusal, or of a dry run's end."""
+
+    venue_ref: str | None = None
+    codes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the look-up of all attempts led to. `attempts` is how many there are so far."""
+
+    move: Move
+    attempts: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an execution ended. `next_waiter` is the workflow that may take the wallet now."""
+
+    status: str
+    codes: tuple[str, ...] = ()
+    next_waiter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndRequest:
+    """What ended it: codes of a refusal, or none where the attempts decide."""
+
+    order: Order
+    codes: tuple[str, ...] = ()
+    cancelled: bool = False

@@ -1,0 +1,56 @@
+"""Step 4: send the stored bytes. Whatever is heard back is kept for people; the look-up has the last word."""
+
+from collections.abc import Mapping
+
+from temporalio import activity
+
+from domain.attempts import AttemptState, Fate
+from domain.errors import ChainUnavailable, IntegrityBroken
+from domain.executions import Order
+from domain.lifecycle import FINAL
+from infra.db.attempts import Attempt, Attempts
+from infra.db.executions import Executions
+from infra.db.system import System
+from infra.venues.protocol import Venue
+
+
+class Submit:
+    def __init__(self, executions: Executions, attempts: Attempts, system: System, venues: Mapping[str, Venue]) -> None:
+        self._executions = executions
+        self._attempts = attempts
+        self._system = system
+        self._venues = venues
+
+    @activity.defn(name="submit")
+    async def run(self, order: Order) -> str:
+        """Send the newest attempt's bytes, unless its fate is known or the kill switch holds a first send back.
+
+        Returns what the venue answered, in words. Errors: INTEGRITY_BROKEN (final).
+        """
+        execution = await self._executions.load(order.execution_id)
+        if execution.status in FINAL:
+            return "already over"
+        attempts = await self._attempts.of_execution(execution.id)
+        if not attempts or attempts[-1].state is not AttemptState.SIGNED:
+            raise IntegrityBroken(f"{execution.id} is to be submitted, but the book holds no signed payload")
+        newest = attempts[-1]
+        if newest.fate in (Fate.LANDED, Fate.DEAD):
+            return "its fate is known"
+        answer = await broadcast(newest, self._attempts, self._system, self._venues[order.venue])
+        await self._attempts.mark_submitted(execution, newest)
+        return answer
+
+
+async def broadcast(attempt: Attempt, attempts: Attempts, system: System, venue: Venue) -> str:
+    """Note the sending, send the very bytes, note the answer. A send without an answer is neither yes nor no."""
+    if await system.kill_switch_on():
+        return "held back: the kill switch is on"
+    number = await attempts.note_sending(attempt)
+    try:
+        receipt = await venue.submit(attempt.sent.payload)
+    except ChainUnavailable as error:
+        answer = f"no answer: {error}"
+    else:
+        answer = receipt.answer
+    await attempts.note_answer(number, answer)
+    return answer

@@ -1,0 +1,87 @@
+"""What to do next with the attempts of a leg. Only proof of death permits another signature."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class Fate(StrEnum):
+    """What is known of an attempt at its venue."""
+
+    LANDED = "LANDED"  # final at the venue, whether it did what was wanted or failed there
+    DEAD = "DEAD"  # provably can never land
+    PENDING = "PENDING"  # may still land; the venue answered
+    UNKNOWN = "UNKNOWN"  # the venue gave no usable answer
+
+
+class AttemptState(StrEnum):
+    ALLOCATED = "ALLOCATED"
+    SIGNED = "SIGNED"
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One look at one attempt. `succeeded` is told only of LANDED; `proof` only of DEAD.
+
+    `head` is the venue's own clock at the look (finalized block height), `detail` a sentence for people.
+    """
+
+    fate: Fate
+    succeeded: bool | None = None
+    head: int | None = None
+    detail: str = ""
+    proof: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """An attempt as `next_move` sees it: its number, its last sighting, and its last broadcast."""
+
+    attempt_no: int
+    sighting: Sighting
+    first_sent_at: datetime | None
+    last_sent_at: datetime | None
+
+
+class Move(StrEnum):
+    WAIT = "wait"
+    REBROADCAST = "rebroadcast"  # the same bytes, byte for byte
+    NEW_ATTEMPT = "new_attempt"
+    SETTLE = "settle"
+    FAIL = "fail"
+    ESCALATE = "escalate"
+
+
+# Source: Solana's guide to retrying transactions resends about every two seconds.
+REBROADCAST_EVERY = timedelta(seconds=2)
+
+# A leg that failed so often is failing for a reason that another price will not mend.
+MAX_ATTEMPTS = 4
+
+# Long past the life of any payload (a Solana blockhash lives about a minute): a person has to look.
+ESCALATE_AFTER = timedelta(minutes=15)
+
+
+def next_move(tries: tuple[Try, ...], now: datetime) -> Move:
+    """Decide what happens to a leg, from a sighting of every one of its attempts, oldest first.
+
+    An attempt that landed wins over all else. A new attempt needs every earlier one to be dead, or
+    to have landed as a failure; one PENDING or UNKNOWN among them and nothing new may be signed.
+    """
+    if not tries:
+        raise ValueError("a leg without attempts has no next move: sign first")
+    if any(t.sighting.fate is Fate.LANDED and t.sighting.succeeded for t in tries):
+        return Move.SETTLE
+    over = [t for t in tries if t.sighting.fate in (Fate.DEAD, Fate.LANDED)]
+    if len(over) == len(tries):
+        return Move.NEW_ATTEMPT if len(tries) < MAX_ATTEMPTS else Move.FAIL
+    open_tries = [t for t in tries if t not in over]
+    began = min((t.first_sent_at or now for t in open_tries), default=now)
+    if now - began > ESCALATE_AFTER:
+        return Move.ESCALATE
+    latest = open_tries[-1]
+    if latest.sighting.fate is Fate.PENDING and (
+        latest.last_sent_at is None or now - latest.last_sent_at >= REBROADCAST_EVERY
+    ):
+        return Move.REBROADCAST
+    return Move.WAIT

@@ -1,0 +1,71 @@
+"""The recorded intent of a leg, and what a payload would really do: the signer compares the two (law 4)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domain.money import Amount, Asset
+
+BPS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Sell exactly `sell` for `buy`, into `destination`, the wallet's own address."""
+
+    sell: Amount
+    buy: Asset
+    max_slippage_bps: int
+    destination: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A price for an intent. `minimum` is the least that may arrive; `value_usd_micro` prices the sold amount."""
+
+    sell: Amount
+    expected: Amount
+    minimum: Amount
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What makes a payload unique and mortal at its venue.
+
+    `nonce` is the venue's own word for it (a blockhash, an account nonce, a client order id) and
+    `valid_until` the last point (block height, or milliseconds at an exchange) at which it can land.
+    """
+
+    nonce: str
+    valid_until: int
+
+
+class Objection(StrEnum):
+    """Why a payload is not signed."""
+
+    UNREADABLE = "PAYLOAD_UNREADABLE"
+    FOREIGN_FEE_PAYER = "FOREIGN_FEE_PAYER"
+    FOREIGN_SIGNER = "FOREIGN_SIGNER"
+    FOREIGN_PROGRAM = "FOREIGN_PROGRAM"
+    FOREIGN_ACCOUNT = "FOREIGN_ACCOUNT"
+    OTHER_SLOT = "OTHER_SLOT"
+    UNEXPECTED_INSTRUCTION = "UNEXPECTED_INSTRUCTION"
+    WRONG_ASSET = "WRONG_ASSET"
+    WRONG_DESTINATION = "WRONG_DESTINATION"
+    AMOUNT_TOO_LARGE = "AMOUNT_TOO_LARGE"
+    MINIMUM_TOO_LOW = "MINIMUM_TOO_LOW"
+    FEE_TOO_HIGH = "FEE_TOO_HIGH"
+    SIMULATION_FAILED = "SIMULATION_FAILED"
+    BALANCES_DIFFER = "BALANCES_DIFFER"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One reason not to sign, in a sentence that names what was found and what was allowed."""
+
+    objection: Objection
+    detail: str
+
+
+def least_acceptable(expected_base: int, max_slippage_bps: int) -> int:
+    """The least base units that a slippage cap allows. Rounds up: the last unit is the wallet's."""
+    return -(-expected_base * (BPS - max_slippage_bps) // BPS)

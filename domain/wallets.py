@@ -1,0 +1,28 @@
+"""An automation wallet: one account on one venue family, with a custodian that can sign for it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """`sealed_key` is the custodian's own record, worthless without the key service; it has no text."""
+
+    id: str
+    owner_id: str
+    family: str
+    address: str
+    custodian: str
+    frozen: bool
+    created_at: datetime
+    sealed_key: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NewWallet:
+    """A wallet that is to be made. `id` derives from its owner and the request's idempotency key."""
+
+    id: str
+    owner_id: str
+    family: str

@@ -1,0 +1,77 @@
+"""What concerns the whole installation: the kill switch, the processes' heartbeats, and operators' tasks."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.executions import Execution
+from domain.lifecycle import FINAL, ExecutionState
+from infra.db.book import Book
+from infra.db.executions import move, status_of
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    process: str
+    kind: str
+    age_s: int
+    detail: dict[str, str]
+    beat_at: datetime
+
+
+class System:
+    def __init__(self, book: Book) -> None:
+        self._book = book
+
+    async def kill_switch_on(self) -> bool:
+        async with self._book.begin() as tx:
+            row = await tx.one("SELECT \"on\" FROM switch WHERE name = 'kill'")
+        return bool(row and row["on"])
+
+    async def set_kill_switch(self, on: bool, reason: str, by: str) -> None:
+        async with self._book.begin() as tx:
+            await tx.change(
+                "INSERT INTO switch (name, \"on\", reason) VALUES ('kill', :on, :reason) ON CONFLICT (name) "
+                'DO UPDATE SET "on" = EXCLUDED."on", reason = EXCLUDED.reason, changed_at = clock_timestamp()',
+                on=on,
+                reason=reason,
+            )
+            tx.record("system", "kill_switch.changed", None, on=on, reason=reason, by=by)
+
+    async def beat(self, process: str, kind: str, detail: dict[str, str]) -> None:
+        async with self._book.begin() as tx:
+            await tx.change(
+                "INSERT INTO heartbeat (process, kind, detail) VALUES (:process, :kind, CAST(:detail AS jsonb)) "
+                "ON CONFLICT (process) DO UPDATE SET beat_at = clock_timestamp(), detail = EXCLUDED.detail",
+                process=process,
+                kind=kind,
+                detail=json.dumps(detail),
+            )
+
+    async def heartbeats(self, newer_than_s: int) -> list[Heartbeat]:
+        """By the database's clock, so that no process's own clock makes it look alive."""
+        async with self._book.begin() as tx:
+            rows = await tx.rows(
+                "SELECT *, CAST(extract(epoch FROM clock_timestamp() - beat_at) AS int) AS age_s FROM heartbeat "
+                "WHERE beat_at > clock_timestamp() - make_interval(secs => :age) ORDER BY kind, process",
+                age=newer_than_s,
+            )
+        return [Heartbeat(r["process"], r["kind"], r["age_s"], r["detail"], r["beat_at"]) for r in rows]
+
+    async def escalate(self, execution: Execution, code: str, detail: str) -> None:
+        """→ UNKNOWN with an operator task; hold and lease stay. Again is the same."""
+        async with self._book.begin() as tx:
+            before = await status_of(tx, execution.id)
+            if before in FINAL:
+                return
+            if before is not ExecutionState.UNKNOWN:
+                await move(tx, execution, before, ExecutionState.UNKNOWN, (code,))
+            raised = await tx.change(
+                "INSERT INTO operator_task (execution_id, code, detail) VALUES (:e, :code, :detail) "
+                "ON CONFLICT (execution_id, code) DO NOTHING",
+                e=execution.id,
+                code=code,
+                detail=detail,
+            )
+            if raised:
+                tx.record(execution.id, "task.raised", execution.order.owner_id, code=code, detail=detail)

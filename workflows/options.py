@@ -1,0 +1,50 @@
+"""Every timeout and retry policy of the steps, each with its reason."""
+
+from datetime import timedelta
+from typing import TypedDict
+
+from temporalio.common import RetryPolicy
+
+from infra.temporal.queues import SIGNER
+
+
+class Options(TypedDict, total=False):
+    task_queue: str
+    start_to_close_timeout: timedelta
+    schedule_to_close_timeout: timedelta
+    heartbeat_timeout: timedelta
+    retry_policy: RetryPolicy
+
+
+# What fails here is the network or a database that comes back. Tries without end, half a minute apart at most:
+# giving up would strand money, and a cluster that is back is noticed soon.
+PATIENT = RetryPolicy(
+    initial_interval=timedelta(milliseconds=500), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
+)
+
+# Clients give up within 5 s a call, and a step makes a handful; a worker that died is replaced after this.
+QUICK = Options(start_to_close_timeout=timedelta(seconds=20), retry_policy=PATIENT)
+
+# One send of at most 5 s. Sending the same bytes again is safe, so a lost worker is replaced early.
+SEND = Options(start_to_close_timeout=timedelta(seconds=10), retry_policy=PATIENT)
+
+# Two quotes, a build, a simulation and the key service. Past ten minutes in all the price that the owner
+# wanted is history: the execution ends without a signature.
+SIGN = Options(
+    task_queue=SIGNER,
+    start_to_close_timeout=timedelta(seconds=40),
+    schedule_to_close_timeout=timedelta(minutes=10),
+    retry_policy=PATIENT,
+)
+
+# Looks twice a second and heartbeats each time, so a silent worker is replaced within 10 s.
+WATCH = Options(
+    start_to_close_timeout=timedelta(hours=1), heartbeat_timeout=timedelta(seconds=10), retry_policy=PATIENT
+)
+
+# The releaser's signal comes first; these timers only serve a signal that was lost.
+LEASE_RECHECK_FIRST = timedelta(seconds=15)
+LEASE_RECHECK_MOST = timedelta(minutes=5)
+
+# How often an execution that a person has to decide is looked at again by itself.
+UNKNOWN_RECHECK = timedelta(minutes=1)
