@@ -40,7 +40,7 @@ class Lock:
         """
         execution = await self._executions.load(order.execution_id)
         if execution.status in FINAL:
-            return Locked(codes=execution.codes or (execution.status.value,))
+            return Locked(over=True)
         epoch = await self._leases.acquire(execution)
         if epoch is None or execution.status is not ExecutionState.PREFLIGHT:
             return Locked(epoch)

@@ -5,7 +5,7 @@ from temporalio import activity
 from activities.results import Passed
 from domain import policy
 from domain.executions import Order
-from domain.lifecycle import ExecutionState
+from domain.lifecycle import FINAL, ExecutionState
 from infra.db.executions import Executions
 from infra.evaluation import Evaluation
 
@@ -25,9 +25,10 @@ class Preflight:
         Errors: FEED_UNAVAILABLE, QUOTE_UNAVAILABLE, CHAIN_UNAVAILABLE, RACE_LOST (retried).
         """
         execution = await self._executions.load(order.execution_id)
+        if execution.status in FINAL:
+            return Passed(False, execution.codes, over=True)
         if execution.status is not ExecutionState.PENDING:
-            stopped = execution.status in (ExecutionState.BLOCKED, ExecutionState.CANCELLED)
-            return Passed(not stopped, execution.codes if stopped else ())
+            return Passed(True)
         patient = activity.info().attempt < PATIENT_TRIES
         verdicts = await self._evaluation.of_execution(execution, patient=patient)
         codes = policy.blocking(verdicts)

@@ -8,19 +8,24 @@ from domain.executions import Order
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """Whether a step lets the execution go on; if not, the public codes of why."""
+    """Whether the execution may go on; if not, the public codes of why. `over`: it ended in an earlier run."""
 
     passed: bool
     codes: tuple[str, ...] = ()
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """`epoch` is the fencing token, None while waiting. `next_waiter` is told when a refusal freed the wallet."""
+    """`epoch` is the fencing token, None while waiting. `next_waiter` is told when a refusal freed the wallet.
+
+    `over`: the execution ended meanwhile, in another run.
+    """
 
     epoch: int | None = None
     codes: tuple[str, ...] = ()
     next_waiter: str | None = None
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)

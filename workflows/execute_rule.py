@@ -43,6 +43,8 @@ class ExecuteRule:
     async def run(self, order: Order) -> Ending:
         self._show("PENDING", "checking whether the rule may act now")
         checked = await step(Preflight.run, order, summary="every check, recorded", **QUICK)
+        if checked.over:
+            return await self._end(EndRequest(order))
         if not checked.passed:
             return self._over(Ending("BLOCKED", checked.codes))
 
@@ -76,6 +78,8 @@ class ExecuteRule:
             if self._cancelled:
                 return await self._end(EndRequest(order, ("CANCELLED_BY_OWNER",), cancelled=True))
             lock = await step(Lock.run, order, summary=f"lease of {order.wallet_id}", **QUICK)
+            if lock.over:
+                return await self._end(EndRequest(order))
             if lock.codes:
                 await self._wake(lock.next_waiter)
                 return self._over(Ending("BLOCKED", lock.codes))

@@ -1,0 +1,18 @@
+"""A custodian whose signatures are countable."""
+
+from dataclasses import dataclass, field
+
+from domain.wallets import Wallet
+from infra.custody.protocol import NewKey
+
+
+@dataclass
+class SealCustodian:
+    signed: list[bytes] = field(default_factory=list)
+
+    async def create(self, wallet_id: str, owner_id: str, family: str) -> NewKey:
+        return NewKey(address=f"address-of-{wallet_id}", sealed={"v": "fake"})
+
+    async def sign(self, wallet: Wallet, message: bytes) -> bytes:
+        self.signed.append(message)
+        return b"|signed"

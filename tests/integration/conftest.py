@@ -1,0 +1,41 @@
+"""The real parts that these tests share: one Postgres and one Temporal for the whole run."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from infra.db.book import Book
+from infra.db.migrate import migrate
+from infra.devnet.temporal import TemporalDev
+from tests.world.postgres import postgres_server
+from tests.world.temporal import temporal_server
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An empty database."""
+    with postgres_server(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def book(postgres_url: str) -> AsyncIterator[Book]:
+    """The book at its newest revision."""
+    await migrate(postgres_url)
+    book = Book.open(postgres_url)
+    yield book
+    await book.close()
+
+
+@pytest.fixture(scope="session")
+def temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TemporalDev]:
+    with temporal_server(Path(tmp_path_factory.mktemp("temporal"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def client(temporal: TemporalDev) -> Client:
+    return await Client.connect(temporal.address, data_converter=pydantic_data_converter)

@@ -1,0 +1,154 @@
+"""A small TripWire for tests: the real book and Temporal; venue, feed and custodian do as they are told."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.worker import Worker
+
+from activities.confirm import Confirm
+from activities.escalate import Escalate
+from activities.lock import Lock
+from activities.preflight import Preflight
+from activities.reconcile import Reconcile
+from activities.results import Ending
+from activities.sign import Sign
+from activities.submit import Submit
+from activities.sweep import Sweep
+from activities.translation import Translation
+from domain import assets
+from domain.executions import Order
+from domain.policy import Policy
+from domain.rules import RuleSpec
+from infra.custody.kms_envelope.custodian import NAME
+from infra.db.attempts import Attempts
+from infra.db.book import Book
+from infra.db.executions import Executions
+from infra.db.leases import Leases
+from infra.db.ledger import Ledger
+from infra.db.rules import Rule, Rules
+from infra.db.system import System
+from infra.db.triggers import Triggers
+from infra.db.wallets import Wallets
+from infra.evaluation import Evaluation
+from infra.temporal.queues import EXECUTIONS, SIGNER
+from infra.temporal.starter import Starter
+from tests.fakes.chain_venue import ChainVenue
+from tests.fakes.seal_custodian import SealCustodian
+from tests.fakes.told_feed import ToldFeed, observation
+from workflows.execute_rule import ExecuteRule
+
+MARKET = "FED-25DEC-CUT"
+LIVE = Policy(
+    execution_enabled=True,
+    dry_run=False,
+    allowed_assets=frozenset({assets.SOL.id, assets.SOLANA_USDC.id}),
+    max_slippage_bps=100,
+    max_position_usd=Decimal(1000),
+    max_price_age=timedelta(seconds=30),
+)
+
+
+@dataclass
+class Desk:
+    book: Book
+    client: Client
+    venue: ChainVenue = field(default_factory=ChainVenue)
+    feed: ToldFeed = field(default_factory=ToldFeed)
+    custodian: SealCustodian = field(default_factory=SealCustodian)
+    policy: Policy = LIVE
+
+    def __post_init__(self) -> None:
+        self.feed.known[MARKET] = observation(MARKET, "0.55", "0.57")
+        self.rules, self.triggers, self.system = Rules(self.book), Triggers(self.book), System(self.book)
+        self.starter = Starter(self.client, self.triggers)
+
+    async def wallet(self) -> tuple[str, str]:
+        """A fresh owner with a wallet: their ids."""
+        tag = secrets.token_hex(8)
+        async with self.book.begin() as tx:
+            await tx.change("INSERT INTO owner (id, name) VALUES (:id, 'somebody')", id=f"own_{tag}")
+        await Wallets(self.book).add(f"wal_{tag}", f"own_{tag}", "solana", f"address{tag}", NAME, {"v": "fake"})
+        return f"own_{tag}", f"wal_{tag}"
+
+    async def rule(
+        self, owner_id: str, wallet_id: str, *, amount: str = "50", limits: dict[str, int] | None = None
+    ) -> Rule:
+        """An active rule that sells USDC at P ≥ 0.70."""
+        spec = RuleSpec.model_validate(
+            {
+                "name": "Fed cut → SOL",
+                "wallet_id": wallet_id,
+                "trigger": {
+                    "kind": "market_probability",
+                    "venue": "kalshi",
+                    "market": MARKET,
+                    "when": "at_or_above",
+                    "threshold": "0.70",
+                },
+                "action": {"kind": "swap", "sell": "USDC", "buy": "SOL", "amount": amount, "max_slippage_bps": 50},
+                "limits": limits or {},
+            }
+        )
+        rule = await self.rules.add(f"rul_{secrets.token_hex(8)}", owner_id, spec)
+        return await self.rules.activate(owner_id, rule.id)
+
+    async def fire(self, rule: Rule, key: str = "once") -> Order:
+        fired = await self.triggers.record_by_hand(rule.owner_id, rule.id, key, self.policy, {})
+        await self.starter.start(fired.order, {})
+        return fired.order
+
+    async def order(self) -> Order:
+        """A fresh rule, fired by hand."""
+        return await self.fire(await self.rule(*await self.wallet()))
+
+    def handle(self, order: Order) -> WorkflowHandle[Any, Ending]:
+        return self.client.get_workflow_handle_for(ExecuteRule.run, f"execution/{order.trigger_id}")
+
+    async def ending(self, order: Order) -> Ending:
+        return await asyncio.wait_for(self.handle(order).result(), 60)
+
+    async def rows(self, sql: str, **values: object) -> list[dict[str, Any]]:
+        async with self.book.begin() as tx:
+            return [dict(row) for row in await tx.rows(sql, **values)]
+
+    async def status(self, order: Order) -> str:
+        rows = await self.rows("SELECT status FROM execution WHERE id = :id", id=order.execution_id)
+        return str(rows[0]["status"])
+
+
+@asynccontextmanager
+async def working(desk: Desk, signer_limits: Policy = LIVE) -> AsyncIterator[Desk]:
+    """Executor and signer for a desk."""
+    executions, attempts, leases = Executions(desk.book), Attempts(desk.book), Leases(desk.book)
+    ledger, venues = Ledger(desk.book), {"jupiter": desk.venue}
+    evaluation = Evaluation(venues, {"kalshi": desk.feed}, leases, desk.system)
+    executor = Worker(
+        desk.client,
+        task_queue=EXECUTIONS,
+        workflows=[ExecuteRule],
+        activities=[
+            Preflight(executions, evaluation).run,
+            Lock(executions, leases, ledger, venues, evaluation).run,
+            Submit(executions, attempts, desk.system, venues).run,
+            Confirm(executions, attempts, ledger, desk.system, venues).run,
+            Reconcile(executions, attempts, leases, ledger, venues).run,
+            Escalate(executions, desk.system).run,
+            Sweep(desk.triggers, desk.rules, desk.starter).run,
+        ],
+        interceptors=[Translation()],
+    )
+    signer = Worker(
+        desk.client,
+        task_queue=SIGNER,
+        activities=[Sign(executions, attempts, desk.system, venues, {NAME: desk.custodian}, signer_limits).run],
+        interceptors=[Translation()],
+    )
+    async with executor, signer:
+        yield desk
