@@ -20,18 +20,23 @@ from workers import process
 async def serve(settings: Settings, client: Client, book: Book) -> AsyncIterator[Awaitable[None]]:
     triggers = Triggers(book)
     async with open_feeds(settings) as feeds:
-        watching = asyncio.gather(
-            *(
-                Watching(name, feed, Rules(book), triggers, Starter(client, triggers), settings.policy).run()
-                for name, feed in feeds.items()
-            )
-        )
+        watchings = [
+            Watching(name, feed, Rules(book), triggers, Starter(client, triggers), settings.policy)
+            for name, feed in feeds.items()
+        ]
+        watching = asyncio.create_task(_run(watchings))
         try:
             yield asyncio.shield(watching)
         finally:
             watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await watching
+
+
+async def _run(watchings: list[Watching]) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        for watching in watchings:
+            tasks.create_task(watching.run())
 
 
 def main() -> None:

@@ -41,6 +41,9 @@ class ToldFeed:
         return self.known[market]
 
     async def follow(self, markets: frozenset[str]) -> None:
+        """A market that is newly followed is told at once, as a real feed reads it."""
+        for market in sorted((markets - self.followed) & set(self.known)):
+            await self.queue.put(self.known[market])
         self.followed = markets
 
     async def observations(self) -> AsyncIterator[MarketObservation]:
