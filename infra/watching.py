@@ -54,6 +54,7 @@ class Watching:
         self._policy = policy
         self._live: dict[str, Rule] = {}
         self._markets: defaultdict[str, _Market] = defaultdict(_Market)
+        self._followed: frozenset[str] = frozenset()
         self._synced_to = LONG_AGO
 
     async def run(self) -> None:
@@ -91,8 +92,12 @@ class Watching:
             if rule.state is RuleState.ACTIVE:
                 self._learn(rule)
                 fresh.append(rule)
-        if changed:
-            await self._feed.follow(frozenset(rule.spec.trigger.market for rule in self._live.values()))
+        wanted = frozenset(rule.spec.trigger.market for rule in self._live.values())
+        if wanted != self._followed:
+            self._followed = wanted
+            for market in self._markets.keys() - wanted:
+                del self._markets[market]
+            await self._feed.follow(wanted)
         # A market that is followed already is not told again by its feed: judge new rules by what is known.
         for market in {rule.spec.trigger.market for rule in fresh}:
             if (latest := self._markets[market].latest) is not None:
@@ -110,8 +115,6 @@ class Watching:
         market = self._markets[rule.spec.trigger.market]
         market.armed.remove(rule_id)
         market.unarmed.remove(rule_id)
-        if not len(market.armed) + len(market.unarmed):
-            del self._markets[rule.spec.trigger.market]
 
     async def _judge(self, seen: MarketObservation) -> None:
         market = self._markets[seen.market]
