@@ -51,6 +51,22 @@ def attempt_id(of_leg: str, attempt_no: int) -> str:
     return "att_" + _digest("attempt", of_leg, str(attempt_no))
 
 
+def owner_id(idempotency_key: str) -> str:
+    return "own_" + _digest("owner", idempotency_key)
+
+
+def api_key_id(of_party: str, idempotency_key: str) -> str:
+    return "key_" + _digest("api_key", of_party, idempotency_key)
+
+
+def wallet_id(of_owner: str, idempotency_key: str) -> str:
+    return "wal_" + _digest("wallet", of_owner, idempotency_key)
+
+
+def rule_id(of_owner: str, idempotency_key: str) -> str:
+    return "rul_" + _digest("rule", of_owner, idempotency_key)
+
+
 def canonical(body: Mapping[str, object]) -> str:
     """A JSON text that is the same for equal bodies, for hashing and comparing."""
     return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)

@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable
 
-from infra.parts import open_feeds
 from temporalio.client import Client
 
 from infra.config import Settings
 from infra.db.book import Book
 from infra.db.rules import Rules
 from infra.db.triggers import Triggers
+from infra.parts import open_feeds
 from infra.temporal.starter import Starter
 from infra.watching import Watching
 from workers import process

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,11 +108,12 @@ def test_a_disabled_key_does_nothing_until_it_is_enabled(kms: "KMSClient", key_i
 def test_a_key_pending_deletion_does_nothing(kms: "KMSClient", key_id: str) -> None:
     blob = kms.encrypt(KeyId=key_id, Plaintext=b"secret")["CiphertextBlob"]
     kms.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=7)
-    for use in (
+    uses: list[Callable[[], object]] = [
         lambda: kms.decrypt(KeyId=key_id, CiphertextBlob=blob),
         lambda: kms.encrypt(KeyId=key_id, Plaintext=b"x"),
         lambda: kms.enable_key(KeyId=key_id),
-    ):
+    ]
+    for use in uses:
         with pytest.raises(ClientError) as refused:
             use()
         assert code(refused) == "KMSInvalidStateException"

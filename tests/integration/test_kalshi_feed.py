@@ -1,6 +1,7 @@
 """The Kalshi client against a running exchange that is moved, cut, silenced and made to lie."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
 
 from domain.errors import FeedNonsense, FeedUnavailable, MarketUnknown
 from domain.triggers import MarketObservation, MarketStatus
@@ -82,14 +84,20 @@ async def watching(
 ) -> AsyncIterator[Watch]:
     async with reader(exchange) as rest:
         watch = Watch(KalshiFeed(rest, exchange.ws_url, credentials, pace))
-        await watch.feed.follow(frozenset(markets))
-        collecting = asyncio.create_task(watch.collect())
-        try:
+        async with collecting(watch, *markets):
             yield watch
-            assert not collecting.done(), "the feed ended by itself"
-        finally:
-            collecting.cancel()
-            await asyncio.gather(collecting, return_exceptions=True)
+
+
+@asynccontextmanager
+async def collecting(watch: Watch, *markets: str) -> AsyncIterator[None]:
+    await watch.feed.follow(frozenset(markets))
+    task = asyncio.create_task(watch.collect())
+    try:
+        yield
+        assert not task.done(), "the feed ended by itself"
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_a_snapshot_is_what_the_exchange_says(exchange: KalshiExchange) -> None:
@@ -257,7 +265,9 @@ async def test_following_other_markets_takes_no_new_connection(exchange: KalshiE
         exchange.move(CUT, yes_bid="0.71", yes_ask="0.73")
         exchange.move(HIKE, yes_bid="0.31", yes_ask="0.33")
         await watch.tells(market=HIKE, bid=Decimal("0.31"))
+        await watch.until(lambda: exchange.followed() == {HIKE})
         await watch.feed.follow(frozenset())
+        await watch.until(lambda: not exchange.followed())
         await watch.feed.follow(frozenset({CUT}))
         await watch.tells(market=CUT, bid=Decimal("0.71"))
         await watch.covers()
@@ -314,17 +324,17 @@ async def test_a_stale_source_stays_as_old_as_it_says(exchange: KalshiExchange) 
 
 
 async def test_nonsense_is_counted_dropped_and_made_good_by_polling(exchange: KalshiExchange) -> None:
-    async with watching(exchange, QUICK, signer(exchange), CUT) as watch:
+    async with watching(exchange, QUICK, signer(exchange), CUT, HIKE) as watch:
         await watch.covers()
         exchange.socket("garbage")
         await watch.until(lambda: watch.feed.health.nonsense_count >= 11)
-        exchange.move(CUT, yes_bid="0.71", yes_ask="0.73")
-        await watch.tells(bid=Decimal("0.71"))
+        exchange.move(HIKE, yes_bid="0.21", yes_ask="0.23")
+        await watch.tells(market=HIKE, bid=Decimal("0.21"))
         exchange.socket("up")
         await watch.covers()
         exchange.move(CUT, yes_bid="0.81", yes_ask="0.83")
         await watch.tells(bid=Decimal("0.81"))
-        assert {seen.bid for seen in watch.told} == {Decimal("0.55"), Decimal("0.71"), Decimal("0.81")}
+        assert {seen.bid for seen in watch.told if seen.market == CUT} == {Decimal("0.55"), Decimal("0.81")}
         assert exchange.accepted() == 1
 
 
@@ -336,6 +346,56 @@ async def test_a_listing_nobody_can_believe_is_dropped_and_the_others_told(excha
         exchange.move(HIKE, yes_bid="0.21", yes_ask="0.23")
         await watch.tells(market=HIKE, bid=Decimal("0.21"))
         assert {seen.bid for seen in watch.told if seen.market == CUT} == {Decimal("0.55")}
+
+
+class _Rewritten(httpx.AsyncHTTPTransport):
+    """The exchange's own answers, with a status that nobody has heard of once `lies` is set."""
+
+    lies = False
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = await super().handle_async_request(request)
+        body = await answer.aread()
+        return httpx.Response(answer.status_code, content=body.replace(b"active", b"upside down", self.lies))
+
+
+async def test_after_a_listing_nobody_can_believe_the_socket_alone_is_not_trusted(
+    exchange: KalshiExchange,
+) -> None:
+    transport = _Rewritten()
+    async with httpx.AsyncClient(transport=transport) as client:
+        rest = KalshiRest(exchange.url, client)
+        watch = Watch(KalshiFeed(rest, exchange.ws_url, signer(exchange), replace(QUICK, reread_s=0.2)))
+        async with collecting(watch, CUT):
+            await watch.covers()
+            transport.lies = True
+            await watch.until(lambda: watch.feed.health.nonsense_count > 0)
+            exchange.move(CUT, yes_bid="0.71", yes_ask="0.73")
+            assert (await watch.tells(bid=Decimal("0.71"))).status is MarketStatus.UNKNOWN
+
+
+async def test_a_market_the_socket_refuses_is_polled_and_not_asked_for_again(exchange: KalshiExchange) -> None:
+    asked: list[list[str]] = []
+
+    async def refuse_tickers(connection: ServerConnection) -> None:
+        async for text in connection:
+            command = json.loads(text)
+            channels = command["params"]["channels"]
+            asked.append(channels)
+            granted = {"type": "subscribed", "msg": {"channel": channels[0], "sid": 1}}
+            refused = {"type": "error", "msg": {"code": 16, "msg": "Market not found"}}
+            answer = refused if channels == ["ticker"] else granted
+            await connection.send(json.dumps({"id": command["id"], **answer}))
+
+    async with serve(refuse_tickers, "127.0.0.1", 0, ping_interval=0.2) as server, reader(exchange) as rest:
+        port = server.sockets[0].getsockname()[1]
+        watch = Watch(KalshiFeed(rest, f"ws://127.0.0.1:{port}/trade-api/ws/v2", signer(exchange), QUICK))
+        async with collecting(watch, CUT):
+            await watch.until(lambda: ["ticker"] in asked)
+            for bid in ("0.71", "0.72", "0.73"):
+                exchange.move(CUT, yes_bid=bid, yes_ask="0.75")
+                await watch.tells(bid=Decimal(bid))
+            assert asked == [["market_lifecycle_v2"], ["ticker"]]
 
 
 async def test_polling_goes_on_after_rest_was_in_trouble(exchange: KalshiExchange) -> None:

@@ -51,7 +51,15 @@ class KalshiExchange:
 
     def accepted(self) -> int:
         """How many sockets were opened since the start."""
-        return int(httpx.get(f"{self.origin}/_control/socket", timeout=5).json()["accepted"])
+        return int(self._socket_state()["accepted"])
+
+    def followed(self) -> set[str]:
+        """Markets that some socket follows by name."""
+        return set(self._socket_state()["followed"])
+
+    def _socket_state(self) -> dict[str, Any]:
+        state: dict[str, Any] = httpx.get(f"{self.origin}/_control/socket", timeout=5).json()
+        return state
 
     def _put(self, path: str, body: dict[str, Any]) -> None:
         httpx.put(self.origin + path, json=body, timeout=5).raise_for_status()

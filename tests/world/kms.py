@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.devnet.http import wait_healthy
+from infra.devnet.health import wait_healthy
 from infra.devnet.kms.client import ensure_key
 from infra.devnet.ports import LOOPBACK, free_port
 from infra.devnet.processes import Child, Program

@@ -1,0 +1,79 @@
+"""What the handlers work with, put together once per process."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from temporalio.client import Client
+
+from infra.config import Settings
+from infra.db.book import Book
+from infra.db.idempotency import Idempotency
+from infra.db.leases import Leases
+from infra.db.ledger import Ledger
+from infra.db.owners import Owners
+from infra.db.reading import Reading
+from infra.db.rules import Rules
+from infra.db.system import System
+from infra.db.triggers import Triggers
+from infra.db.wallets import Wallets
+from infra.evaluation import Evaluation
+from infra.feeds.protocol import Feed
+from infra.temporal.starter import Starter
+from infra.venues.protocol import Venue
+
+Probe = Callable[[], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    settings: Settings
+    book: Book
+    owners: Owners
+    idempotency: Idempotency
+    reading: Reading
+    rules: Rules
+    triggers: Triggers
+    wallets: Wallets
+    ledger: Ledger
+    leases: Leases
+    system: System
+    feeds: Mapping[str, Feed]
+    venues: Mapping[str, Venue]
+    evaluation: Evaluation
+    temporal: Client
+    starter: Starter
+
+
+def assemble(
+    settings: Settings, book: Book, temporal: Client, feeds: Mapping[str, Feed], venues: Mapping[str, Venue]
+) -> Tools:
+    leases, system, triggers = Leases(book), System(book), Triggers(book)
+    return Tools(
+        settings=settings,
+        book=book,
+        owners=Owners(book),
+        idempotency=Idempotency(book),
+        reading=Reading(book),
+        rules=Rules(book),
+        triggers=triggers,
+        wallets=Wallets(book),
+        ledger=Ledger(book),
+        leases=leases,
+        system=system,
+        feeds=feeds,
+        venues=venues,
+        evaluation=Evaluation(venues, feeds, leases, system),
+        temporal=temporal,
+        starter=Starter(temporal, triggers),
+    )
+
+
+def _of_request(request: Request) -> Tools:
+    tools = request.app.state.tools
+    assert isinstance(tools, Tools)  # noqa: S101 - the lifespan put it there
+    return tools
+
+
+At = Annotated[Tools, Depends(_of_request)]

@@ -1,0 +1,46 @@
+"""The small inputs that many routes share, each with the limit that keeps it harmless."""
+
+from typing import Annotated
+
+from fastapi import Header, Path
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+class Input(BaseModel):
+    """A body: nothing is coerced, nothing unknown is let through."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():  # also keeps NUL, which Postgres cannot hold, and lone surrogates out
+        raise ValueError("holds printable characters only")
+    return text
+
+
+Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
+Reason = Annotated[
+    str, Field(min_length=1, max_length=500, description="Why; it is audited"), AfterValidator(_printable)
+]
+
+_VISIBLE = r"^[\x21-\x7e]{1,255}$"
+_KEY_DESCRIPTION = (
+    "1 to 255 visible ASCII characters. The same key with the same request gets the same answer; "
+    "with another request it is refused (409 IDEMPOTENCY_MISMATCH)."
+)
+IdempotencyKey = Annotated[
+    str, Header(alias="Idempotency-Key", pattern=_VISIBLE, description=_KEY_DESCRIPTION, examples=["order-2025-11-21"])
+]
+OptionalIdempotencyKey = Annotated[
+    str | None, Header(alias="Idempotency-Key", pattern=_VISIBLE, description=_KEY_DESCRIPTION)
+]
+
+
+class Why(Input):
+    reason: Reason
+
+
+RuleId = Annotated[str, Path(pattern=r"^rul_[a-z0-9]{1,40}$")]
+WalletId = Annotated[str, Path(pattern=r"^wal_[a-z0-9]{1,40}$")]
+ExecutionId = Annotated[str, Path(pattern=r"^exe_[a-z0-9]{1,40}$")]
+ApiKeyId = Annotated[str, Path(pattern=r"^key_[a-z0-9]{1,40}$")]

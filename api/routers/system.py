@@ -1,0 +1,96 @@
+"""Is it alive, is it ready, how is everything, and the numbers for Prometheus."""
+
+from datetime import datetime
+from typing import Literal
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+
+from api import probing
+from api.assembly import At
+from api.auth import Anyone
+from api.probing import DependencyAnswer
+from api.problems import problems
+
+router = APIRouter(tags=["system"])
+
+# Processes beat every 5 s: past three beats one is gone, and after ten minutes it is history.
+DEAD_AFTER_S = 15
+FORGOTTEN_AFTER_S = 600
+
+
+class HealthAnswer(BaseModel):
+    status: Literal["ok"]
+
+
+class ReadyAnswer(BaseModel):
+    ready: bool
+    dependencies: list[DependencyAnswer]
+
+
+class ProcessAnswer(BaseModel):
+    process: str
+    kind: str
+    alive: bool
+    age_s: int
+    beat_at: datetime
+
+
+class StatusAnswer(BaseModel):
+    """`open_tasks` counts the decisions that wait for an operator."""
+
+    status: Literal["ok", "degraded"]
+    kill_switch: bool
+    execution_enabled: bool
+    dry_run: bool
+    open_tasks: int
+    dependencies: list[DependencyAnswer]
+    processes: list[ProcessAnswer]
+
+
+@router.get("/health")
+async def health() -> HealthAnswer:
+    """This process answers. It asks nothing else."""
+    return HealthAnswer(status="ok")
+
+
+@router.get("/ready", response_model=ReadyAnswer, responses={503: {"model": ReadyAnswer}})
+async def ready(at: At) -> Response:
+    """Postgres and Temporal answer, so requests may come."""
+    found = await probing.ask(probing.vital(at))
+    answer = ReadyAnswer(ready=all(dependency.up for dependency in found), dependencies=found)
+    return JSONResponse(answer.model_dump(mode="json"), 200 if answer.ready else 503)
+
+
+@router.get("/system/status", responses=problems())
+async def status(_caller: Anyone, at: At) -> StatusAnswer:
+    """Every dependency with its latency, and every process with its last heartbeat."""
+    found = await probing.ask(probing.all_of(at))
+    beats = await at.system.heartbeats(FORGOTTEN_AFTER_S)
+    policy = at.settings.policy
+    return StatusAnswer(
+        status="ok" if all(dependency.up for dependency in found) else "degraded",
+        kill_switch=await at.system.kill_switch_on(),
+        execution_enabled=policy.execution_enabled,
+        dry_run=policy.dry_run,
+        open_tasks=await at.reading.open_tasks(),
+        dependencies=found,
+        processes=[
+            ProcessAnswer(
+                process=beat.process,
+                kind=beat.kind,
+                alive=beat.age_s <= DEAD_AFTER_S,
+                age_s=beat.age_s,
+                beat_at=beat.beat_at,
+            )
+            for beat in beats
+        ],
+    )
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+async def metrics() -> Response:
+    """This process's numbers in Prometheus's text format."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

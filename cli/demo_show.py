@@ -1,0 +1,106 @@
+"""The demo's end: what happened, for a person who sees the product for the first time."""
+
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+DECIMALS = {"USDC": 6, "SOL": 9}
+
+
+def show(facts: dict[str, Any], console: Console) -> None:
+    execution = facts["execution"]
+    _trigger(execution, console)
+    _verdicts(execution, console)
+    _attempts(execution, console)
+    _balances(facts, console)
+    _events(execution, console)
+    _timings(facts, console)
+    good = facts["book_equals_chain"] and execution["status"] == "SETTLED"
+    sentence = (
+        "The swap settled once, and the book equals the chain to the base unit."
+        if good
+        else f"Not as it should be: {execution['status']} {execution['codes']}; book equals chain: "
+        f"{facts['book_equals_chain']}."
+    )
+    console.print(Panel(sentence, border_style="green" if good else "red"))
+    if execution.get("temporal_url"):
+        console.print(f"The workflow in the Temporal Web UI: [link]{execution['temporal_url']}[/link]")
+
+
+def _trigger(execution: dict[str, Any], console: Console) -> None:
+    evidence = execution["trigger"]["evidence"]
+    console.rule("1  The trigger")
+    console.print(
+        f"{evidence['source']} said that [bold]{evidence['market']}[/] stands at "
+        f"P = [bold]{evidence['probability']}[/] "
+        f"(bid {evidence['bid']}, ask {evidence['ask']}) at {evidence['source_time']}."
+    )
+    console.print(f"Evidence: SHA-256 of the raw message {evidence['raw_sha256']}")
+    console.print(f"Trigger {execution['trigger_id']}, one for this crossing → {execution['workflow_id']}")
+
+
+def _verdicts(execution: dict[str, Any], console: Console) -> None:
+    console.rule("2  Every check, before and under the wallet's lock")
+    table = Table("stage", "check", "verdict", "limit", "held", "asked")
+    for verdict in execution["verdicts"]:
+        answer = "[green]passed[/]" if verdict["passed"] else f"[red]{verdict['code']}[/]"
+        table.add_row(verdict["stage"], verdict["check"], answer, verdict["limit"], verdict["held"], verdict["asked"])
+    console.print(table)
+
+
+def _attempts(execution: dict[str, Any], console: Console) -> None:
+    console.rule("3  Signed, written down, sent")
+    for event in execution["events"]:
+        if event["kind"] == "lease.granted":
+            console.print(f"Wallet {event['body']['wallet_id']} locked under fencing token {event['body']['epoch']}.")
+    table = Table("attempt", "signature", "sent", "fate", "valid until height")
+    for attempt in execution["attempts"]:
+        sent, fate = str(attempt["broadcast_count"]), attempt["fate"]
+        table.add_row(str(attempt["seq"]), attempt["id_on_venue"] or "", sent, fate, str(attempt["valid_until"]))
+    console.print(table)
+    if settlement := execution["settlement"]:
+        fees = ", ".join(f"{fee['amount']} {fee['asset']} ({fee['kind']})" for fee in settlement["fees"])
+        sold, bought = settlement["sold"], settlement["bought"]
+        console.print(
+            f"Final in slot {settlement['slot']}: sold [bold]{sold['amount']} {sold['asset']}[/], bought "
+            f"[bold]{bought['amount']} {bought['asset']}[/], fees {fees}."
+        )
+
+
+def _balances(facts: dict[str, Any], console: Console) -> None:
+    console.rule("4  Balances: the chain beside the book")
+    table = Table("asset", "before", "after", "change", "the book says", "")
+    for asset, line in facts["balances"].items():
+        same = line["after"] == line["book"]
+        table.add_row(
+            asset,
+            _whole(line["before"], asset),
+            _whole(line["after"], asset),
+            _whole(line["after"] - line["before"], asset),
+            _whole(line["book"] or 0, asset),
+            "[green]equal[/]" if same else "[red]differs[/]",
+        )
+    console.print(table)
+
+
+def _events(execution: dict[str, Any], console: Console) -> None:
+    console.rule("5  The audit chain's rows of this execution")
+    table = Table("no", "at", "what", "detail")
+    for event in execution["events"]:
+        body = event["body"]
+        detail = f"{body['before']} → {body['after']}" if "before" in body else ""
+        table.add_row(str(event["seq"]), event["at"], event["kind"], detail)
+    console.print(table)
+
+
+def _timings(facts: dict[str, Any], console: Console) -> None:
+    console.rule("6  How long it took")
+    for name, milliseconds in facts["timings_ms"].items():
+        console.print(f"{name.replace('_', ' ').replace(' to ', ' → '):<36} {milliseconds:>8} ms")
+
+
+def _whole(base: int, asset: str) -> str:
+    return f"{Decimal(base).scaleb(-DECIMALS[asset]):f}"

@@ -1,0 +1,112 @@
+"""A child process of the embedded world: started, watched, ended, and never left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+LAUNCHER = Path(__file__).parent / "launch.py"
+KILL_WAIT_S = 5  # what SIGKILL does not end within this hangs in the kernel: nothing more can be done
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What to run, and how it likes to be ended."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)  # added to the supervisor's own
+    user: str | None = None  # an unprivileged account; None: the supervisor's
+    stop_signal: signal.Signals = signal.SIGTERM
+    orphan_signal: signal.Signals = signal.SIGKILL  # sent by the kernel when the supervisor dies
+    grace_s: float = 10  # from the stop signal to SIGKILL
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A pid alone may come to mean a stranger; with the time of its creation it cannot."""
+
+    pid: int
+    created: float  # seconds since the epoch, as the kernel counts them
+
+    def process(self) -> psutil.Process | None:
+        """The very process this was written down for, if it still lives."""
+        try:
+            process = psutil.Process(self.pid)
+            alive = process.create_time() == self.created and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return None
+        return process if alive else None
+
+
+class Child:
+    """One running program. Start it from a thread that lives on: Linux ends it together with that thread."""
+
+    def __init__(self, program: Program, log: Path) -> None:
+        self.program = program
+        self.log = log
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(  # noqa: S603 - commands come from the supervisor's own table
+                [
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    str(LAUNCHER),
+                    str(os.getpid()),
+                    str(int(program.orphan_signal)),
+                    program.user or "-",
+                    *program.command,
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **program.environment},
+                cwd="/" if program.user else None,  # another user may not be able to stand where we stand
+                start_new_session=True,  # Ctrl-C is the supervisor's: it ends the parts in order
+            )
+        self.identity = Identity(self._process.pid, psutil.Process(self._process.pid).create_time())
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative when a signal ended it."""
+        return self._process.poll()
+
+    def last_words(self, lines: int = 12) -> str:
+        """The end of its log, for a message about why it is not there any more."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def end(self) -> None:
+        """Ask it to stop, wait for its grace, then kill it and what it started. Ended already is fine."""
+        if self.exit_code is None:
+            self._process.send_signal(self.program.stop_signal)
+            try:
+                self._process.wait(self.program.grace_s)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait(KILL_WAIT_S)
+
+
+def end_stranded(processes: list[psutil.Process], first: signal.Signals, grace_s: float) -> None:
+    """End processes that are not our children: leftovers of a supervisor that was killed."""
+    for process in processes:
+        _send(process, first)
+    _, deaf = psutil.wait_procs(processes, timeout=grace_s)
+    for process in deaf:
+        _send(process, signal.SIGKILL)
+    psutil.wait_procs(deaf, timeout=KILL_WAIT_S)
+
+
+def _send(process: psutil.Process, number: signal.Signals) -> None:
+    try:
+        process.send_signal(number)  # psutil compares the creation time first: never a stranger
+    except psutil.NoSuchProcess:
+        return

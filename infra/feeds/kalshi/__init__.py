@@ -1,0 +1,1 @@
+"""Kalshi as a source of market observations: its WebSocket, with its REST behind it."""

@@ -1,0 +1,120 @@
+"""Whatever was seen of a leg's attempts, nothing new is signed while one of them may land."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.attempts import ESCALATE_AFTER, MAX_ATTEMPTS, REBROADCAST_EVERY, Fate, Move, Sighting, Try, next_move
+from tests.property.draws import NOW
+
+TICK = timedelta(microseconds=1)
+OPEN = (Fate.PENDING, Fate.UNKNOWN)
+
+landed = st.booleans().map(lambda succeeded: Sighting(Fate.LANDED, succeeded))
+dead = st.just(Sighting(Fate.DEAD, proof=(("height", "101"),)))
+still_open = st.sampled_from(OPEN).map(Sighting)
+sent_times = st.none() | st.integers(-1_800_000_000, 0).map(lambda us: NOW + timedelta(microseconds=us))
+
+
+def _tries(sightings: st.SearchStrategy[Sighting]) -> st.SearchStrategy[tuple[Try, ...]]:
+    one = st.tuples(sightings, sent_times, sent_times)
+    return st.lists(one, min_size=1, max_size=MAX_ATTEMPTS + 2).map(
+        lambda drawn: tuple(Try(no, *parts) for no, parts in enumerate(drawn, 1))
+    )
+
+
+any_tries = _tries(landed | dead | still_open)
+failed_tries = _tries(dead | st.just(Sighting(Fate.LANDED, False)))
+unsuccessful_tries = _tries(dead | still_open | st.just(Sighting(Fate.LANDED, False)))
+
+
+def is_over(one: Try) -> bool:
+    return one.sighting.fate is Fate.DEAD or (one.sighting.fate is Fate.LANDED and one.sighting.succeeded is False)
+
+
+def sent(fate: Fate, first: timedelta | None, last: timedelta | None = None, attempt_no: int = 1) -> Try:
+    """An attempt first and last sent so long ago; None: never."""
+    ago = [None if past is None else NOW - past for past in (first, last if last is not None else first)]
+    return Try(attempt_no, Sighting(fate), *ago)
+
+
+@given(any_tries)
+def test_a_new_attempt_needs_every_earlier_one_to_be_dead_or_failed(tries: tuple[Try, ...]) -> None:
+    may_sign = all(is_over(one) for one in tries) and len(tries) < MAX_ATTEMPTS
+    assert (next_move(tries, NOW) is Move.NEW_ATTEMPT) == may_sign
+
+
+@given(any_tries)
+def test_a_leg_settles_when_one_attempt_landed_as_wanted(tries: tuple[Try, ...]) -> None:
+    worked = any(one.sighting.fate is Fate.LANDED and one.sighting.succeeded for one in tries)
+    assert (next_move(tries, NOW) is Move.SETTLE) == worked
+
+
+@given(any_tries)
+def test_a_leg_fails_only_when_its_attempts_are_used_up_and_over(tries: tuple[Try, ...]) -> None:
+    used_up = all(is_over(one) for one in tries) and len(tries) >= MAX_ATTEMPTS
+    assert (next_move(tries, NOW) is Move.FAIL) == used_up
+
+
+@given(unsuccessful_tries, st.integers(0, MAX_ATTEMPTS + 1), st.sampled_from(OPEN))
+def test_one_attempt_that_may_land_holds_all_signing_back(tries: tuple[Try, ...], at: int, fate: Fate) -> None:
+    at %= len(tries)
+    doubted = Try(tries[at].attempt_no, Sighting(fate), tries[at].first_sent_at, tries[at].last_sent_at)
+    move = next_move((*tries[:at], doubted, *tries[at + 1 :]), NOW)
+    assert move in (Move.WAIT, Move.REBROADCAST, Move.ESCALATE)
+
+
+@given(any_tries, st.data())
+def test_the_order_of_attempts_never_decides_about_money(tries: tuple[Try, ...], data: st.DataObject) -> None:
+    shuffled = tuple(data.draw(st.permutations(tries)))
+    one, other = next_move(tries, NOW), next_move(shuffled, NOW)
+    assert one is other or {one, other} == {Move.WAIT, Move.REBROADCAST}
+
+
+@given(any_tries)
+def test_bytes_go_out_again_only_for_an_answering_venue_and_at_the_pace(tries: tuple[Try, ...]) -> None:
+    if next_move(tries, NOW) is not Move.REBROADCAST:
+        return
+    newest_open = [one for one in tries if one.sighting.fate in OPEN][-1]
+    assert newest_open.sighting.fate is Fate.PENDING
+    assert newest_open.last_sent_at is None or NOW - newest_open.last_sent_at >= REBROADCAST_EVERY
+
+
+@given(unsuccessful_tries)
+def test_a_person_looks_once_an_open_attempt_is_older_than_any_payload_lives(tries: tuple[Try, ...]) -> None:
+    first_sends = [one.first_sent_at for one in tries if one.sighting.fate in OPEN]
+    overdue = any(at is not None and NOW - at > ESCALATE_AFTER for at in first_sends)
+    assert (next_move(tries, NOW) is Move.ESCALATE) == overdue
+
+
+@given(failed_tries, sent_times)
+def test_how_long_an_ended_attempt_took_does_not_matter(tries: tuple[Try, ...], first: datetime | None) -> None:
+    aged = tuple(Try(one.attempt_no, one.sighting, first, first) for one in tries)
+    assert next_move(aged, NOW) is next_move(tries, NOW)
+
+
+@pytest.mark.parametrize("count", range(1, MAX_ATTEMPTS + 1))
+def test_the_last_allowed_attempt_is_the_last(count: int) -> None:
+    tries = tuple(sent(Fate.DEAD, timedelta(minutes=2), attempt_no=no) for no in range(1, count + 1))
+    assert next_move(tries, NOW) is (Move.NEW_ATTEMPT if count < MAX_ATTEMPTS else Move.FAIL)
+
+
+def test_the_pace_of_rebroadcasts_is_exact() -> None:
+    minute = timedelta(minutes=1)
+    assert next_move((sent(Fate.PENDING, minute, REBROADCAST_EVERY),), NOW) is Move.REBROADCAST
+    assert next_move((sent(Fate.PENDING, minute, REBROADCAST_EVERY - TICK),), NOW) is Move.WAIT
+    assert next_move((sent(Fate.PENDING, None),), NOW) is Move.REBROADCAST
+    assert next_move((sent(Fate.UNKNOWN, minute, minute),), NOW) is Move.WAIT
+
+
+def test_the_time_of_escalation_is_exact() -> None:
+    for fate in OPEN:
+        assert next_move((sent(fate, ESCALATE_AFTER + TICK, timedelta(0)),), NOW) is Move.ESCALATE
+        assert next_move((sent(fate, ESCALATE_AFTER, timedelta(0)),), NOW) is Move.WAIT
+
+
+def test_a_leg_without_attempts_has_no_next_move() -> None:
+    with pytest.raises(ValueError, match="sign first"):
+        next_move((), NOW)
