@@ -1,5 +1,6 @@
 """TCP ports on the loopback address: which are free, and who holds one that is not."""
 
+import random
 import socket
 
 import psutil
@@ -24,6 +25,13 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def free_base(count: int) -> int:
+    """The first of `count` ports in a row that nobody listens on, below those the kernel hands out."""
+    bases = list(range(10_000, 32_000, 20))
+    random.SystemRandom().shuffle(bases)  # two worlds that look at the same time should not find the same
+    return next(base for base in bases if all(is_free(base + offset) for offset in range(count)))
 
 
 def holder(port: int) -> str:

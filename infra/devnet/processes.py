@@ -14,13 +14,17 @@ LAUNCHER = Path(__file__).parent / "launch.py"
 KILL_WAIT_S = 5  # what SIGKILL does not end within this hangs in the kernel: nothing more can be done
 
 
+# Settings of the shell we were started from may name a live system: no part gets to see them.
+FOREIGN = ("TRIPWIRE_", "AWS_", "TEMPORAL_")
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """What to run, and how it likes to be ended."""
 
     name: str
     command: tuple[str, ...]
-    environment: Mapping[str, str] = field(default_factory=dict)  # added to the supervisor's own
+    environment: Mapping[str, str] = field(default_factory=dict)  # added to a neutral one
     user: str | None = None  # an unprivileged account; None: the supervisor's
     stop_signal: signal.Signals = signal.SIGTERM
     orphan_signal: signal.Signals = signal.SIGKILL  # sent by the kernel when the supervisor dies
@@ -50,6 +54,7 @@ class Child:
     def __init__(self, program: Program, log: Path) -> None:
         self.program = program
         self.log = log
+        self._log_begins = log.stat().st_size if log.exists() else 0
         with log.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603 - commands come from the supervisor's own table
                 [
@@ -65,7 +70,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, **program.environment},
+                env={**_neutral(os.environ), **program.environment},
                 cwd="/" if program.user else None,  # another user may not be able to stand where we stand
                 start_new_session=True,  # Ctrl-C is the supervisor's: it ends the parts in order
             )
@@ -80,9 +85,15 @@ class Child:
         """None while it runs; negative when a signal ended it."""
         return self._process.poll()
 
+    def said(self) -> list[str]:
+        """The lines it has logged since it started; the file goes on from earlier runs."""
+        with self.log.open("rb") as file:
+            file.seek(self._log_begins)
+            return file.read().decode(errors="replace").splitlines()
+
     def last_words(self, lines: int = 12) -> str:
         """The end of its log, for a message about why it is not there any more."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        return "\n".join(self.said()[-lines:])
 
     def end(self) -> None:
         """Ask it to stop, wait for its grace, then kill it and what it started. Ended already is fine."""
@@ -93,6 +104,18 @@ class Child:
             except subprocess.TimeoutExpired:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait(KILL_WAIT_S)
+
+
+def module(name: str, *arguments: object) -> tuple[str, ...]:
+    """The command that runs one of our modules; `-P` keeps the directory we stand in out of its imports."""
+    return (sys.executable, "-P", "-m", name, *map(str, arguments))
+
+
+def _neutral(environment: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in environment.items() if not name.startswith(FOREIGN)}
+    direct = [kept.get("NO_PROXY") or kept.get("no_proxy"), "127.0.0.1", "localhost"]
+    kept["NO_PROXY"] = kept["no_proxy"] = ",".join(host for host in direct if host)
+    return kept
 
 
 def end_stranded(processes: list[psutil.Process], first: signal.Signals, grace_s: float) -> None:

@@ -60,10 +60,8 @@ def settings(file: Path = SETTINGS_FILE) -> Settings:
     return Settings.model_validate(yaml.safe_load(file.read_text()))
 
 
-def program(
-    binary: Path, state: Path, port: int, ui_port: int, chosen: Settings, codec_url: str | None = None
-) -> Program:
-    """The server on `port`, its Web UI on `ui_port`; the UI asks `codec_url` to decode payloads."""
+def program(binary: Path, state: Path, port: int, ui_port: int, chosen: Settings) -> Program:
+    """The server on `port`, its Web UI on `ui_port`."""
     command = [str(binary), "server", "start-dev", "--ip", LOOPBACK]
     command += ["--port", str(port), "--ui-port", str(ui_port)]
     command += ["--namespace", chosen.namespace, "--log-level", chosen.log_level, "--log-format", "json"]
@@ -74,8 +72,6 @@ def program(
         command += ["--search-attribute", f"{name}={kind}"]
     for name, number in chosen.dynamic_config.items():
         command += ["--dynamic-config-value", f"{name}={str(number).lower()}"]
-    if codec_url:
-        command += ["--ui-codec-endpoint", codec_url]
     # Nobody's own profile or environment file may change where this server and its tools look.
     command += ["--disable-config-file", "--disable-config-env"]
     return Program(name="temporal", command=tuple(command))

@@ -11,9 +11,10 @@ from solana.rpc.async_api import AsyncClient
 from solana.rpc.commitment import Confirmed, Finalized
 from solana.rpc.core import RPCException
 from solana.rpc.models import TokenAccountOpts, TxOpts
-from solana.rpc.websocket_api import ws_connect
+from solana.rpc.websocket_api import SolanaWsClient
 from solders.keypair import Keypair
 from solders.message import MessageV0
+from solders.rpc.responses import RpcSignatureResponse, SignatureNotification
 from solders.system_program import TransferParams, transfer
 from solders.transaction import VersionedTransaction
 
@@ -79,7 +80,7 @@ async def test_a_client_reads_token_accounts(node: SolanaNode) -> None:
 
 async def test_a_client_is_told_over_websocket_when_its_signature_is_final(node: SolanaNode) -> None:
     wallet = Wallet(node)
-    async with AsyncClient(node.rpc_url) as client, ws_connect(node.ws_url) as socket:
+    async with AsyncClient(node.rpc_url) as client, SolanaWsClient(node.ws_url) as socket:
         message = MessageV0.try_compile(
             wallet.address,
             [transfer(TransferParams(from_pubkey=wallet.address, to_pubkey=Keypair().pubkey(), lamports=10**7))],
@@ -87,11 +88,12 @@ async def test_a_client_is_told_over_websocket_when_its_signature_is_final(node:
             wallet.blockhash("confirmed"),
         )
         sent = VersionedTransaction(message, [wallet.key])
-        await socket.signature_subscribe(sent.signatures[0], Finalized)
-        (subscribed,) = await socket.recv()
+        subscribed = await socket.signature_subscribe(signature=sent.signatures[0], commitment=Finalized)
         await client.send_transaction(sent, CONFIRMED_FIRST)
-        (told,) = await socket.recv()
-        assert told.subscription == subscribed.result
+        told = await socket.recv()
+        assert isinstance(told, SignatureNotification)
+        assert told.subscription == subscribed.subscription_id
+        assert isinstance(told.result.value, RpcSignatureResponse)
         assert told.result.value.err is None
         status = (await client.get_signature_statuses([sent.signatures[0]])).value[0]
         assert status is not None

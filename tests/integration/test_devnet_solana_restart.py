@@ -1,6 +1,7 @@
 """What the embedded Solana node has shown, a kill -9 does not take back."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,3 +121,14 @@ def test_the_file_holds_every_landed_signature_for_ever(node: SolanaNode, tmp_pa
     file.close()
     node.start()
     assert status(node, signature)["confirmationStatus"] == "finalized"
+
+
+def test_a_node_that_cannot_write_a_slot_stops_rather_than_show_it(tmp_path: Path) -> None:
+    with solana_node(tmp_path, slot_ms=20) as node:
+        file = sqlite3.connect(tmp_path / "solana.sqlite", timeout=30)
+        file.execute("DROP TABLE marks")
+        file.close()
+        deadline = time.monotonic() + 30
+        while node.exit_code() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert node.exit_code() == 70

@@ -1,6 +1,5 @@
 """The key service for tests: `with kms_server(directory) as kms: ...`."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from pathlib import Path
 from infra.devnet.health import wait_healthy
 from infra.devnet.kms.client import ensure_key
 from infra.devnet.ports import LOOPBACK, free_port
-from infra.devnet.processes import Child, Program
+from infra.devnet.processes import Child, Program, module
 from tests.world.waiting import finished
 
 
@@ -27,9 +26,8 @@ def kms_server(directory: Path) -> Iterator[KmsDev]:
     """Yield a key service whose keys live in `directory`, and go on living there."""
     directory.mkdir(parents=True, exist_ok=True)
     port = free_port()
-    command = (sys.executable, "-m", "infra.devnet.kms", "--port", str(port))
-    program = Program("kms", (*command, "--state", str(directory / "kms.json")))
-    child = Child(program, directory / "kms.log")
+    command = module("infra.devnet.kms", "--port", port, "--state", directory / "kms.json")
+    child = Child(Program("kms", command), directory / "kms.log")
     endpoint = f"http://{LOOPBACK}:{port}"
     try:
         finished(wait_healthy(f"{endpoint}/health"))

@@ -27,6 +27,10 @@ class SolanaNode:
     port: int
     options: dict[str, int]
     _child: Child | None = field(default=None)
+    # One client, as making one costs more than a call; no connection kept, as the node may be killed.
+    _http: httpx.Client = field(
+        default_factory=lambda: httpx.Client(timeout=CALL_DEADLINE_S, limits=httpx.Limits(max_keepalive_connections=0))
+    )
 
     @property
     def rpc_url(self) -> str:
@@ -45,7 +49,7 @@ class SolanaNode:
     def reply(self, method: str, *params: Any) -> dict[str, Any]:
         """The whole answer to a call, `error` and all."""
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
-        answer = httpx.post(self.rpc_url, json=body, timeout=CALL_DEADLINE_S)
+        answer = self._http.post(self.rpc_url, json=body)
         reply: dict[str, Any] = answer.raise_for_status().json()
         return reply
 
@@ -68,13 +72,13 @@ class SolanaNode:
         self.control("faults", match=match, mode=mode, **more)
 
     def control(self, door: str, **body: Any) -> Any:
-        answer = httpx.put(f"{self.rpc_url}/_control/{door}", json=body, timeout=CALL_DEADLINE_S)
+        answer = self._http.put(f"{self.rpc_url}/_control/{door}", json=body)
         assert answer.is_success, answer.text
         return answer.json()
 
     def log(self) -> list[dict[str, Any]]:
         """Every transaction received, oldest first: signature, sha256, received_at, outcome, slot."""
-        entries: list[dict[str, Any]] = httpx.get(f"{self.rpc_url}/_control/log", timeout=CALL_DEADLINE_S).json()
+        entries: list[dict[str, Any]] = self._http.get(f"{self.rpc_url}/_control/log").json()
         return entries
 
     def start(self) -> None:
@@ -85,7 +89,7 @@ class SolanaNode:
         deadline = time.monotonic() + READY_WITHIN_S
         while True:
             try:
-                httpx.get(f"{self.rpc_url}/health", timeout=1).raise_for_status()
+                self._http.get(f"{self.rpc_url}/health", timeout=1).raise_for_status()
                 return
             except httpx.HTTPError as error:
                 if self._child.exit_code is not None or time.monotonic() > deadline:
@@ -98,7 +102,13 @@ class SolanaNode:
         self._child.program = Program("solana", (), stop_signal=signal.SIGKILL)
         self._child.end()
 
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        assert self._child is not None
+        return self._child.exit_code
+
     def stop(self) -> None:
+        self._http.close()
         if self._child is not None:
             self._child.end()
 

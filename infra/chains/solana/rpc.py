@@ -50,7 +50,7 @@ class SolanaNode:
             answer = json.loads(raw)
             if isinstance(answer, dict) and isinstance(answer.get("error"), dict):
                 raise self._error(method, answer["error"])
-            return into.validate_python(answer["result"])
+            return into.validate_python(answer["result"], strict=True)
         except (ValueError, ValidationError, KeyError, TypeError, RecursionError) as error:
             raise ChainUnavailable(f"{self.host} answered {method} with nonsense") from error
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
 
 ALIAS = "alias/tripwire"
-REGION = "us-east-1"
+REGION = "eu-central-1"
 CREDENTIALS = {  # signed with, as boto3 insists; nobody checks them, and none of a real account may be used
     "AWS_ACCESS_KEY_ID": "devnet",
     "AWS_SECRET_ACCESS_KEY": "devnet",

@@ -26,6 +26,7 @@ from infra.devnet.solana.rpc import answer
 from infra.devnet.solana.subscriptions import Connection, Pulse
 
 _MAX_BODY_BYTES: Final = 50 * 1024  # what a validator reads. Source: solana `MAX_REQUEST_BODY_SIZE`
+_GRACE_S: Final = 2  # for calls under way when told to stop; a fault may hold one for minutes
 _BACKLOG: Final = 128  # connections waiting to be accepted
 
 log = structlog.get_logger("devnet.solana")
@@ -88,7 +89,9 @@ def run(host: str, port: int, ws_port: int, state: Path, pace: Pace) -> None:
         chain = Chain(ledger, Machine(), pace)
         genesis.found(chain)
         app = Faults(application(chain, Pulse()))
-        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on")
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=_GRACE_S
+        )
         log.info("serving", rpc=f"http://{host}:{port}", ws=f"ws://{host}:{ws_port}", slot=chain.tip.slot)
         uvicorn.Server(config).run(sockets=[http, ws])
 

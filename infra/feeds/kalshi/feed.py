@@ -203,7 +203,7 @@ class KalshiFeed:
             observation = self._learned(news)
         except FeedNonsense as error:
             # What the frame should have said is lost: until the next read nothing here is covered.
-            pass
+            self._doubted_s = asyncio.get_running_loop().time()
             self._count_nonsense(error)
             return
         await self._tell(observation)

@@ -105,7 +105,7 @@ class JupiterApi:
 def _refusal(status: int, raw: bytes, trace: str) -> QuoteUnavailable | NoRoute:
     try:
         answer = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = {}
     said = answer if isinstance(answer, dict) else {}
     words = {str(said.get(name, "")) for name in ("errorCode", "error", "code")}

@@ -1,0 +1,219 @@
+"""The embedded world: Postgres, Temporal, the stand-ins and the product itself, on one machine, as one thing.
+
+    async with World(Path(".tripwire")) as world:
+        world.env["TRIPWIRE_API_URL"]
+
+Everything is a process of its own, as in production. What dies is started again; what is stopped stays
+stopped until it is started. All state lies in one directory, so a second world there goes on with it.
+"""
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from infra.config import EX_CONFIG
+from infra.devnet import parts
+from infra.devnet.kalshi.credentials import KEY_ID
+from infra.devnet.kms.client import ensure_key
+from infra.devnet.parts import PRODUCT, Part
+from infra.devnet.ports import LOOPBACK, free_base, holder, is_free
+from infra.devnet.processes import Child, Program, module
+from infra.devnet.restarts import Restarts
+from infra.devnet.settings import OFFSETS, for_other_tools, settings, write_dev_env
+from infra.devnet.tenancy import Tenancy
+from infra.devnet.toolchain import temporal_binary
+
+PORT_BASE = 7400
+FINALIZED_LAG = 32  # slots, as on Solana itself
+SLOT_MS = 400  # Solana's own pace
+READY_TIMEOUT_S = 120  # all parts together take some 10 s on two idle cores
+STEP_TIMEOUT_S = 120  # migration, first keys
+LOOK_EVERY_S = 0.1
+HIGHEST_PORT = 65_535
+OVER_ALL = "*"
+
+
+class WorldBroken(Exception):
+    """The world cannot start or go on; the message says why, and what to do."""
+
+
+class PortsTaken(WorldBroken):
+    """Some other process listens where a part should."""
+
+
+class PartFailed(WorldBroken):
+    """A part ended, or did not answer in time."""
+
+
+@dataclass(slots=True)
+class Running:
+    part: Part
+    child: Child
+
+
+class World:
+    """Start it by `async with`. `env` is what `dev.env` holds; `ports` is known before the start."""
+
+    def __init__(
+        self,
+        state: Path,
+        port_base: int | None = PORT_BASE,
+        *,
+        without: Collection[str] = (),
+        slot_ms: int = SLOT_MS,
+        finalized_lag: int = FINALIZED_LAG,
+        overrides: Mapping[str, Mapping[str, str]] | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`port_base` None: any free ports. `overrides`: settings by process name, or `*` for all of ours.
+
+        Errors: WorldBroken for a name in `without` that is none of ours, or a port base out of range.
+        """
+        if unknown := set(without) - set(PRODUCT):
+            raise WorldBroken(f"--without knows {', '.join(PRODUCT)}, not {', '.join(sorted(unknown))}")
+        base = free_base(max(OFFSETS.values()) + 1) if port_base is None else port_base
+        if not 1 <= base <= HIGHEST_PORT - max(OFFSETS.values()):
+            raise WorldBroken(f"--port-base must lie between 1 and {HIGHEST_PORT - max(OFFSETS.values())}")
+        self.state = state.resolve()
+        self.ports = {name: base + offset for name, offset in OFFSETS.items()}
+        self.env: dict[str, str] = {}
+        self.overrides = {name: dict(values) for name, values in (overrides or {}).items()}
+        self._without = frozenset(without)
+        self._pace = (slot_ms, finalized_lag)
+        self._say = say
+        self._parts: dict[str, Part] = {}
+        self._running: dict[str, Running] = {}
+        self._tenancy: Tenancy | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._mending: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        """Errors: WorldBroken, ToolMissing, Occupied, PostgresUnavailable: each with a sentence to show."""
+        binary = await asyncio.to_thread(temporal_binary, self._say)
+        self._tenancy = Tenancy(self.state)
+        try:
+            (self.state / "logs").mkdir(exist_ok=True)
+            (self.state / "dev.env").unlink(missing_ok=True)  # it says "everything answers"
+            if ended := await asyncio.to_thread(self._tenancy.end_leftovers):
+                self._say(f"ended what a killed world had left running: {', '.join(ended)}")
+            around = parts.surroundings(self.state, self.ports, binary, *self._pace)
+            ours = [part for part in parts.product(self.ports, self._told) if part.name not in self._without]
+            self._parts = {part.name: part for part in (*around, *ours)}
+            self._check_ports()
+            await self._start_all([part.name for part in around], [part.name for part in ours])
+        except BaseException:
+            await self._end_all()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._end_all()
+
+    def url(self, name: str) -> str:
+        """The origin of a part that speaks HTTP, known before it runs: for a proxy to stand before it."""
+        return f"http://{LOOPBACK}:{self.ports[name]}"
+
+    def pid(self, name: str) -> int:
+        """The process that runs as `name` now. Killing it is fine: it is started again."""
+        return self._running[name].child.pid
+
+    async def start(self, name: str) -> None:
+        """Start a part that does not run, and wait until it answers.
+
+        Errors: PartFailed.
+        """
+        part = self._parts[name]
+        program = await asyncio.to_thread(part.program)
+        # In this thread, and not beside it: the kernel ends children together with the thread that made them.
+        child = Child(program, self.state / "logs" / f"{name}.log")
+        self._running[name] = Running(part, child)
+        self._note()
+        await self.wait_ready(name)
+
+    async def stop(self, name: str) -> None:
+        """End a part in its own way; it stays down until started."""
+        await self._end(name)
+
+    async def kill(self, name: str) -> None:
+        """kill -9; it stays down until started."""
+        await self._end(name, signal.SIGKILL)
+
+    async def wait_ready(self, name: str, timeout_s: float = READY_TIMEOUT_S) -> None:
+        """Return once the part answers.
+
+        Errors: PartFailed when it ends before, or time runs out.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            running = self._running.get(name)
+            if running is not None:
+                if running.child.exit_code is not None and self._watching is None:
+                    raise PartFailed(_obituary(name, running.child))
+                if running.child.exit_code is None and await running.part.ready(running.child):
+                    return
+            if time.monotonic() > deadline:
+                words = running.child.last_words() if running else "(not running)"
+                raise PartFailed(f"{name} did not answer within {timeout_s:.0f} s; its last words:\n{words}")
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _told(self, name: str) -> dict[str, str]:
+        return {**self.env, **self.overrides.get(OVER_ALL, {}), **self.overrides.get(name, {})}
+
+    def _check_ports(self) -> None:
+        wanted = [(part.name, self.ports[port]) for part in self._parts.values() for port in part.ports]
+        taken = [f"{port} ({name}) is held by {holder(port)}" for name, port in wanted if not is_free(port)]
+        if taken:
+            listed = "; ".join(taken)
+            raise PortsTaken(f"ports are taken: {listed}. Choose others with --port-base N (N to N+12 are used).")
+
+    async def _start_all(self, around: list[str], ours: list[str]) -> None:
+        async with asyncio.TaskGroup() as starting:
+            for name in around:
+                starting.create_task(self.start(name))
+        key = await asyncio.to_thread(ensure_key, self.url("kms"))
+        told = settings(self.ports, self.state, key, KEY_ID)
+        self.env = told
+        await self._step("migrate", module("infra.db.migrate"))
+        keys = json.loads(
+            await self._step("bootstrap", module("api.bootstrap", "--keys-file", self.state / "keys.json"))
+        )
+        told |= {
+            "TRIPWIRE_ADMIN_KEY": keys["admin_key"],
+            "TRIPWIRE_OWNER_ID": keys["owner_id"],
+            "TRIPWIRE_OWNER_KEY": keys["owner_key"],
+        }
+        async with asyncio.TaskGroup() as starting:
+            for name in ours:
+                starting.create_task(self.start(name))
+        other = for_other_tools(self.ports, told)
+        self.env = {**told, **other}
+        write_dev_env(self.state / "dev.env", told, other)
+        self._watching = asyncio.create_task(self._watch())
+
+    async def _step(self, name: str, command: tuple[str, ...]) -> str:
+        """Run a command of ours to its end; the last line it said.
+
+        Errors: PartFailed.
+        """
+        log = self.state / "logs" / f"{name}.log"
+        log.unlink(missing_ok=True)  # what bootstrap says is secret, and of no use later
+        child = Child(Program(name, command, self.env), log)
+        try:
+            async with asyncio.timeout(STEP_TIMEOUT_S):
+                while child.exit_code is None:  # noqa: ASYNC110  another process, which sets no event
+                    await asyncio.sleep(LOOK_EVERY_S)
+            if child.exit_code != 0:
+                raise PartFailed(_obituary(name, child))
+            return child.said()[-1]
+        finally:
+            await asyncio.to_thread(child.end)
+            if name == "bootstrap":
+                log.unlink(missing_ok=True)
