@@ -39,7 +39,7 @@ Say = Callable[[str], None]
 async def play(places: Places, say: Say) -> dict[str, Any]:
     """Play the main job from an empty book to a settled swap. Returns every fact as one JSON document."""
     async with httpx.AsyncClient(timeout=30) as http:
-        story = _Story(http, places)
+        story = Story(http, places)
         say("creating an owner, an API key and an automation wallet")
         await story.set_the_stage()
         say(f"funding {story.address}")
@@ -56,24 +56,24 @@ async def play(places: Places, say: Say) -> dict[str, Any]:
         return await story.report(execution, before, after)
 
 
-class _Story:
+class Story:
     def __init__(self, http: httpx.AsyncClient, places: Places) -> None:
-        self._http, self._places = http, places
-        self._key = places.admin_key
+        self.http, self.places = http, places
+        self.key = places.admin_key
         self.wallet_id = self.address = self.rule_id = self.owner_id = ""
 
     async def set_the_stage(self) -> None:
-        owner = await self._post("/owners", {"name": "Demo trader"})
+        owner = await self.post("/owners", {"name": "Demo trader"})
         self.owner_id = owner["id"]
-        made = await self._post("/api-keys", {"name": "demo", "scopes": ["read", "trade"], "owner_id": owner["id"]})
-        self._key = made["key"]
-        wallet = await self._post("/wallets", {"family": "solana"})
+        made = await self.post("/api-keys", {"name": "demo", "scopes": ["read", "trade"], "owner_id": owner["id"]})
+        self.key = made["key"]
+        wallet = await self.post("/wallets", {"family": "solana"})
         self.wallet_id, self.address = wallet["id"], wallet["address"]
 
     async def fund(self) -> None:
-        await self._door(self._places.solana, "airdrop", {"address": self.address, "lamports": str(FUNDED_LAMPORTS)})
+        await self._door(self.places.solana, "airdrop", {"address": self.address, "lamports": str(FUNDED_LAMPORTS)})
         tokens = {"owner": self.address, "mint": USDC_MINT, "amount": str(FUNDED_USDC_BASE)}
-        await self._door(self._places.solana, "tokens", tokens)
+        await self._door(self.places.solana, "tokens", tokens)
         await self._until(self._is_funded, "the funds to be final on the chain")
 
     async def _is_funded(self) -> bool:
@@ -81,7 +81,7 @@ class _Story:
 
     async def make_rule(self) -> None:
         await self.move_market("0.5500", "0.5700")
-        rule = await self._post(
+        rule = await self.post(
             "/rules",
             {
                 "name": "Fed cut → SOL",
@@ -100,22 +100,22 @@ class _Story:
             },
         )
         self.rule_id = rule["id"]
-        await self._post(f"/rules/{self.rule_id}/activate", {})
+        await self.post(f"/rules/{self.rule_id}/activate", {})
         await self._until(self._is_armed, "the watcher to see the market below the threshold")
 
     async def _is_armed(self) -> bool:
-        return bool((await self._get(f"/rules/{self.rule_id}"))["armed"])
+        return bool((await self.get(f"/rules/{self.rule_id}"))["armed"])
 
     async def move_market(self, bid: str, ask: str) -> None:
-        await self._door(self._places.kalshi, f"markets/{MARKET}", {"yes_bid": bid, "yes_ask": ask, "status": "active"})
+        await self._door(self.places.kalshi, f"markets/{MARKET}", {"yes_bid": bid, "yes_ask": ask, "status": "active"})
 
     async def follow(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
 
         async def over() -> bool:
-            lines = (await self._get("/executions", rule_id=self.rule_id))["items"]
+            lines = (await self.get("/executions", rule_id=self.rule_id))["items"]
             if lines:
-                found.update(await self._get(f"/executions/{lines[0]['id']}"))
+                found.update(await self.get(f"/executions/{lines[0]['id']}"))
             return bool(found.get("final"))
 
         await self._until(over, "the execution to end")
@@ -134,12 +134,12 @@ class _Story:
     async def report(self, execution: dict[str, Any], before: dict[str, int], after: dict[str, int]) -> dict[str, Any]:
         booked = {
             line["asset"]: int(line["book"]["base"])
-            for line in (await self._get(f"/wallets/{self.wallet_id}/balances"))["balances"]
+            for line in (await self.get(f"/wallets/{self.wallet_id}/balances"))["balances"]
         }
         return {
             "owner_id": self.owner_id,
             "wallet": {"id": self.wallet_id, "address": self.address},
-            "rule": await self._get(f"/rules/{self.rule_id}"),
+            "rule": await self.get(f"/rules/{self.rule_id}"),
             "execution": execution,
             "balances": {
                 asset: {"before": before[asset], "after": after[asset], "book": booked.get(asset)} for asset in after
@@ -148,20 +148,20 @@ class _Story:
             "timings_ms": timings(execution),
         }
 
-    async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {self._key}", "Idempotency-Key": secrets.token_hex(16)}
-        return _answer(await self._http.post(self._places.api + path, json=body, headers=headers))
+    async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self.key}", "Idempotency-Key": secrets.token_hex(16)}
+        return _answer(await self.http.post(self.places.api + path, json=body, headers=headers))
 
-    async def _get(self, path: str, **query: str) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {self._key}"}
-        return _answer(await self._http.get(self._places.api + path, params=query, headers=headers))
+    async def get(self, path: str, **query: str) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self.key}"}
+        return _answer(await self.http.get(self.places.api + path, params=query, headers=headers))
 
     async def _door(self, origin: str, door: str, body: dict[str, Any]) -> None:
-        (await self._http.put(f"{origin}/_control/{door}", json=body)).raise_for_status()
+        (await self.http.put(f"{origin}/_control/{door}", json=body)).raise_for_status()
 
     async def _rpc(self, method: str, params: list[Any]) -> dict[str, Any]:
         call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        answer = (await self._http.post(self._places.solana, json=call)).json()
+        answer = (await self.http.post(self.places.solana, json=call)).json()
         return dict(answer["result"])
 
     async def _until(self, condition: Callable[[], Any], what: str) -> None:

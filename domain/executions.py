@@ -24,7 +24,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """`by_hand` executions were fired by a person, so no market has to agree with them."""
+    """`by_hand` executions were fired by a person, so no market has to agree with them.
+
+    `price_time` is the source's own time of the price that fired the others.
+    """
 
     order: Order
     workflow_id: str
@@ -32,6 +35,7 @@ class Execution:
     codes: tuple[str, ...]
     dry_run: bool
     by_hand: bool
+    price_time: datetime | None
     intent: Intent
     policy: Policy
     wallet: Wallet

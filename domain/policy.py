@@ -57,7 +57,8 @@ class Policy:
 class Facts:
     """What was seen, at `now`. None means that it could not be learned, and blocks (law 6).
 
-    `market` is None for an execution fired by hand: then no market has to agree.
+    `needs_market` is false for an execution fired by hand: then no market has to agree. `price_time` is
+    the source's own time of the newest price that is known, from the trigger's evidence or read since.
     `balance` and `held` are of the sold asset; `native_*` pay the network's fees and deposits.
     """
 
@@ -67,6 +68,7 @@ class Facts:
     wallet_usable: bool
     needs_market: bool
     market: MarketObservation | None
+    price_time: datetime | None
     quote: Quote | None
     sold_value_usd: Decimal | None
     cooldown_until: datetime | None
@@ -145,9 +147,9 @@ def _market_active(policy: Policy, facts: Facts, intent: Intent) -> Verdict:
 def _price_age(policy: Policy, facts: Facts, intent: Intent) -> Verdict:
     if not facts.needs_market:
         return Verdict(Check.PRICE_AGE, True, asked="fired by hand")
-    if facts.market is None:
+    if facts.price_time is None:
         return Verdict(Check.PRICE_AGE, False, "PRICE_UNREADABLE", would_pass="the market's source answers again")
-    age = facts.now - facts.market.source_time
+    age = facts.now - facts.price_time
     limit = f"{policy.max_price_age.total_seconds():g} s"
     if age > policy.max_price_age:
         return Verdict(

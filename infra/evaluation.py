@@ -40,6 +40,7 @@ class Evaluation:
             venue=execution.order.venue,
             feed=execution.rule.trigger.venue,
             market=None if execution.by_hand else execution.rule.trigger.market,
+            price_time=execution.price_time,
             rule_live=execution.rule_state in (RuleState.TRIGGERED, RuleState.EXECUTING),
             cooldown_until=execution.cooldown_until,
             held=await self._leases.held(execution.wallet.id, except_for=execution.id),
@@ -55,12 +56,18 @@ class Evaluation:
         venue: str,
         feed: str,
         market: str | None,
+        price_time: datetime | None,
         rule_live: bool,
         cooldown_until: datetime | None,
         held: Mapping[str, int],
         patient: bool,
     ) -> tuple[Verdict, ...]:
-        """The verdicts on an intent, now. Errors: as `of_execution`."""
+        """The verdicts on an intent, now. Errors: as `of_execution`.
+
+        `price_time`: of a price that is known already. Kalshi's REST dates a market by its last change
+        outside trading, so the time of the streamed price that fired is often the newer one.
+        Source: Kalshi's OpenAPI, `updated_time`.
+        """
         dealer = self._venues[venue]
         reserve = dealer.fee_reserve()
         quote = await _learned(dealer.quote(intent), patient)
@@ -73,6 +80,7 @@ class Evaluation:
             wallet_usable=not wallet.frozen,
             needs_market=market is not None,
             market=seen,
+            price_time=max((time for time in (price_time, seen and seen.source_time) if time), default=None),
             quote=quote,
             sold_value_usd=policy.value_usd(intent, quote),
             cooldown_until=cooldown_until,

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from datetime import datetime
 
 from domain.errors import NotFound, RaceLost
 from domain.executions import Execution, Order
@@ -13,7 +14,7 @@ from infra.db.book import Book, Transaction
 from infra.db.wallets import WALLET_COLUMNS, to_wallet
 
 _WHOLE = f"""
-SELECT e.*, r.spec AS rule_spec, r.state AS rule_state, r.cooldown_until, t.occurrence, {WALLET_COLUMNS}
+SELECT e.*, r.spec AS rule_spec, r.state AS rule_state, r.cooldown_until, t.occurrence, t.evidence, {WALLET_COLUMNS}
 FROM execution e JOIN rule r ON r.id = e.rule_id JOIN trigger t ON t.id = e.trigger_id
 JOIN wallet w ON w.id = e.wallet_id WHERE e.id = :id
 """  # noqa: S608  only a constant list of columns is joined in
@@ -68,6 +69,7 @@ async def load(tx: Transaction, execution_id: str) -> Execution:
         codes=tuple(row["codes"]),
         dry_run=row["dry_run"],
         by_hand=row["occurrence"].startswith("manual/"),
+        price_time=datetime.fromisoformat(row["evidence"]["source_time"]) if "source_time" in row["evidence"] else None,
         intent=documents.to_intent(row["intent"]),
         policy=documents.to_policy(row["policy"]),
         wallet=to_wallet(row),

@@ -102,8 +102,13 @@ class Child:
             try:
                 self._process.wait(self.program.grace_s)
             except subprocess.TimeoutExpired:
-                os.killpg(self._process.pid, signal.SIGKILL)
-                self._process.wait(KILL_WAIT_S)
+                self.kill()
+
+    def kill(self) -> None:
+        """kill -9, and wait for the kernel to take it away."""
+        if self.exit_code is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(KILL_WAIT_S)
 
 
 def module(name: str, *arguments: object) -> tuple[str, ...]:

@@ -13,18 +13,19 @@ import signal
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from infra.config import EX_CONFIG
 from infra.devnet import parts
 from infra.devnet.kalshi.credentials import KEY_ID
 from infra.devnet.kms.client import ensure_key
 from infra.devnet.parts import PRODUCT, Part
 from infra.devnet.ports import LOOPBACK, free_base, holder, is_free
+from infra.devnet.postgres import PostgresUnavailable
 from infra.devnet.processes import Child, Program, module
-from infra.devnet.restarts import Restarts
+from infra.devnet.restarts import MOST, WINDOW_S, Restarts
 from infra.devnet.settings import OFFSETS, for_other_tools, settings, write_dev_env
 from infra.devnet.tenancy import Tenancy
 from infra.devnet.toolchain import temporal_binary
@@ -91,14 +92,15 @@ class World:
         self._running: dict[str, Running] = {}
         self._tenancy: Tenancy | None = None
         self._watching: asyncio.Task[None] | None = None
-        self._mending: set[asyncio.Task[None]] = set()
+        self._mending: dict[str, asyncio.Task[None]] = {}
+        self._restarts = Restarts()
 
     async def __aenter__(self) -> Self:
         """Errors: WorldBroken, ToolMissing, Occupied, PostgresUnavailable: each with a sentence to show."""
         binary = await asyncio.to_thread(temporal_binary, self._say)
         self._tenancy = Tenancy(self.state)
         try:
-            (self.state / "logs").mkdir(exist_ok=True)
+            (self.state / "logs").mkdir(mode=0o700, exist_ok=True)
             (self.state / "dev.env").unlink(missing_ok=True)  # it says "everything answers"
             if ended := await asyncio.to_thread(self._tenancy.end_leftovers):
                 self._say(f"ended what a killed world had left running: {', '.join(ended)}")
@@ -133,35 +135,39 @@ class World:
         part = self._parts[name]
         program = await asyncio.to_thread(part.program)
         # In this thread, and not beside it: the kernel ends children together with the thread that made them.
-        child = Child(program, self.state / "logs" / f"{name}.log")
-        self._running[name] = Running(part, child)
+        running = Running(part, Child(program, self.state / "logs" / f"{name}.log"))
+        self._running[name] = running
         self._note()
-        await self.wait_ready(name)
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not await part.ready(running.child):
+            if running.child.exit_code is not None:
+                raise PartFailed(_obituary(running))
+            if time.monotonic() > deadline:
+                raise PartFailed(f"{name} does not answer; its last words:\n{running.child.last_words()}")
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def stop(self, name: str) -> None:
         """End a part in its own way; it stays down until started."""
-        await self._end(name)
+        if child := await self._let_go(name):
+            await asyncio.to_thread(child.end)
 
     async def kill(self, name: str) -> None:
         """kill -9; it stays down until started."""
-        await self._end(name, signal.SIGKILL)
+        if child := await self._let_go(name):
+            await asyncio.to_thread(child.kill)
 
-    async def wait_ready(self, name: str, timeout_s: float = READY_TIMEOUT_S) -> None:
-        """Return once the part answers.
+    async def wait_ready(self, name: str) -> None:
+        """Return once the part answers, however often it has to be started again until then.
 
-        Errors: PartFailed when it ends before, or time runs out.
+        Errors: PartFailed when time runs out.
         """
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + READY_TIMEOUT_S
         while True:
             running = self._running.get(name)
-            if running is not None:
-                if running.child.exit_code is not None and self._watching is None:
-                    raise PartFailed(_obituary(name, running.child))
-                if running.child.exit_code is None and await running.part.ready(running.child):
-                    return
+            if running and running.child.exit_code is None and await running.part.ready(running.child):
+                return
             if time.monotonic() > deadline:
-                words = running.child.last_words() if running else "(not running)"
-                raise PartFailed(f"{name} did not answer within {timeout_s:.0f} s; its last words:\n{words}")
+                raise PartFailed(f"{name} did not answer within {READY_TIMEOUT_S} s")
             await asyncio.sleep(LOOK_EVERY_S)
 
     def _told(self, name: str) -> dict[str, str]:
@@ -175,45 +181,98 @@ class World:
             raise PortsTaken(f"ports are taken: {listed}. Choose others with --port-base N (N to N+12 are used).")
 
     async def _start_all(self, around: list[str], ours: list[str]) -> None:
-        async with asyncio.TaskGroup() as starting:
-            for name in around:
-                starting.create_task(self.start(name))
+        await self._start_together(around)
         key = await asyncio.to_thread(ensure_key, self.url("kms"))
         told = settings(self.ports, self.state, key, KEY_ID)
         self.env = told
+        keys_file = self.state / "keys.json"
         await self._step("migrate", module("infra.db.migrate"))
-        keys = json.loads(
-            await self._step("bootstrap", module("api.bootstrap", "--keys-file", self.state / "keys.json"))
-        )
-        told |= {
-            "TRIPWIRE_ADMIN_KEY": keys["admin_key"],
-            "TRIPWIRE_OWNER_ID": keys["owner_id"],
-            "TRIPWIRE_OWNER_KEY": keys["owner_key"],
-        }
-        async with asyncio.TaskGroup() as starting:
-            for name in ours:
-                starting.create_task(self.start(name))
+        await self._step("bootstrap", module("api.bootstrap", "--keys-file", keys_file))
+        keys = json.loads(keys_file.read_bytes())
+        told |= {f"TRIPWIRE_{name.upper()}": keys[name] for name in ("admin_key", "owner_id", "owner_key")}
+        await self._start_together(ours)
         other = for_other_tools(self.ports, told)
         self.env = {**told, **other}
         write_dev_env(self.state / "dev.env", told, other)
         self._watching = asyncio.create_task(self._watch())
 
-    async def _step(self, name: str, command: tuple[str, ...]) -> str:
-        """Run a command of ours to its end; the last line it said.
+    async def _start_together(self, names: list[str]) -> None:
+        try:
+            async with asyncio.TaskGroup() as starting:
+                for name in names:
+                    starting.create_task(self.start(name))
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None  # one part's sentence says more than the sum of them
+
+    async def _step(self, name: str, command: tuple[str, ...]) -> None:
+        """Run a command of ours to its end. Its log stays only if it failed: it may hold new keys.
 
         Errors: PartFailed.
         """
         log = self.state / "logs" / f"{name}.log"
-        log.unlink(missing_ok=True)  # what bootstrap says is secret, and of no use later
         child = Child(Program(name, command, self.env), log)
         try:
             async with asyncio.timeout(STEP_TIMEOUT_S):
-                while child.exit_code is None:  # noqa: ASYNC110  another process, which sets no event
+                while child.exit_code is None:  # noqa: ASYNC110 - another process, which sets no event
                     await asyncio.sleep(LOOK_EVERY_S)
-            if child.exit_code != 0:
-                raise PartFailed(_obituary(name, child))
-            return child.said()[-1]
         finally:
             await asyncio.to_thread(child.end)
-            if name == "bootstrap":
-                log.unlink(missing_ok=True)
+        if child.exit_code != 0:
+            raise PartFailed(f"{name} failed:\n{child.last_words()}")
+        log.unlink()
+
+    async def _watch(self) -> None:
+        """Start again what dies by itself."""
+        while True:
+            for name, running in self._running.items():
+                if running.child.exit_code is not None and name not in self._mending:
+                    self._mending[name] = mending = asyncio.create_task(self._mend(name, running))
+                    mending.add_done_callback(partial(self._mended, name))
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _mended(self, name: str, _: asyncio.Task[None]) -> None:
+        del self._mending[name]
+
+    async def _mend(self, name: str, dead: Running) -> None:
+        self._say(_obituary(dead, lines=0))
+        while (pause_s := self._restarts.pause_s(name, time.monotonic())) is not None:
+            await asyncio.sleep(pause_s)
+            try:
+                await self.start(name)
+            except (PartFailed, PostgresUnavailable) as failure:
+                self._say(str(failure))
+            else:
+                self._say(f"{name} answers again")
+                return
+        del self._running[name]
+        self._say(f"{name} stays down: it was started {MOST} times within {WINDOW_S:.0f} s")
+
+    async def _let_go(self, name: str) -> Child | None:
+        """Take a part out of our care, so that its end is no surprise."""
+        if mending := self._mending.get(name):
+            mending.cancel()
+            await asyncio.wait([mending])
+        running = self._running.pop(name, None)
+        self._note()
+        return running.child if running else None
+
+    def _note(self) -> None:
+        if self._tenancy:
+            self._tenancy.note({name: running.child.identity for name, running in self._running.items()})
+
+    async def _end_all(self) -> None:
+        """Ours first, then what they talked to, then where all of it is written down."""
+        if self._watching:
+            self._watching.cancel()
+        for together in (PRODUCT, ("jupiter", "kalshi", "solana", "kms"), ("temporal",), ("postgres",)):
+            await asyncio.gather(*(self.stop(name) for name in together))
+        if self._tenancy:
+            self._tenancy.release()
+
+
+def _obituary(running: Running, lines: int = 12) -> str:
+    child = running.child
+    code = child.exit_code or 0
+    how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+    words = f"; its last words:\n{child.last_words(lines)}" if lines else f", see {child.log}"
+    return f"{running.part.name} ended {how}{words}"

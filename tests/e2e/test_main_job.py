@@ -1,0 +1,132 @@
+"""The main job on the real parts, and the ways in which a chain, an operator or a crash could make it pay twice."""
+
+import asyncio
+import os
+import signal
+import subprocess
+
+import pytest
+
+from cli.demo_story import SPENT_USDC, timings
+from infra.devnet.toolchain import temporal_binary
+from infra.devnet.world import World
+from tests.e2e.conftest import Tap
+from tests.e2e.trader import Trader
+
+
+async def test_a_market_that_crosses_its_threshold_settles_one_swap_that_the_book_has_to_the_base_unit(
+    trader: Trader,
+) -> None:
+    before = await trader.chain_balances()
+    await trader.make_rule()
+    await trader.move_market("0.7100", "0.7300")
+    execution = await trader.follow()
+    after = await trader.chain_balances()
+    facts = await trader.report(execution, before, after)
+    assert execution["status"] == "SETTLED"
+    assert facts["book_equals_chain"]
+    assert before["USDC"] - after["USDC"] == int(SPENT_USDC) * 10**6
+    assert [attempt["id_on_venue"] for attempt in execution["attempts"]] == await trader.landed()
+    assert set(timings(execution)) >= {"observation_to_workflow_started", "observation_to_finalized"}
+
+
+async def test_selling_sol_settles_as_exactly_as_buying_it(trader: Trader) -> None:
+    before = await trader.chain_balances()
+    execution = await trader.ended(await trader.fire(await trader.active_rule(sell="SOL", buy="USDC", amount="0.1")))
+    after = await trader.chain_balances()
+    assert execution["status"] == "SETTLED"
+    assert (await trader.report(execution, before, after))["book_equals_chain"]
+    assert after["USDC"] > before["USDC"]
+
+
+async def test_the_executor_killed_between_the_broadcast_and_its_record_pays_once(
+    trader: Trader, world: World, tap: Tap
+) -> None:
+    killed = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def kill(method: str) -> None:
+        if method == "sendTransaction" and not killed.is_set():
+            loop.call_soon_threadsafe(killed.set)
+            os.kill(world.pid("executor"), signal.SIGKILL)
+
+    tap.after = kill
+    try:
+        execution_id = await trader.fire(await trader.active_rule())
+        await asyncio.wait_for(killed.wait(), 60)
+        execution = await trader.ended(execution_id)
+    finally:
+        tap.after = lambda _method: None
+    assert execution["status"] == "SETTLED"
+    assert len(execution["attempts"]) == 1
+    assert [attempt["id_on_venue"] for attempt in execution["attempts"]] == await trader.landed()
+
+
+async def test_resetting_the_finished_workflow_makes_no_payload_and_the_same_outcome(
+    trader: Trader, world: World
+) -> None:
+    execution_id = await trader.fire(await trader.active_rule())
+    first = await trader.ended(execution_id)
+    sent, landed = len(await trader.sent()), await trader.landed()
+    command = [str(temporal_binary()), "workflow", "reset", "--address", world.env["TEMPORAL_ADDRESS"]]
+    command += ["--workflow-id", first["workflow_id"], "--type", "FirstWorkflowTask", "--reason", "a drill"]
+    await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
+    command = [str(temporal_binary()), "workflow", "result", "--address", world.env["TEMPORAL_ADDRESS"]]
+    command += ["--workflow-id", first["workflow_id"]]
+    done = await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True, text=True)
+    assert "SETTLED" in done.stdout
+    again = await trader.get(f"/executions/{execution_id}")
+    assert (again["status"], again["settlement"], again["attempts"]) == (
+        first["status"],
+        first["settlement"],
+        first["attempts"],
+    )
+    assert (len(await trader.sent()), await trader.landed()) == (sent, landed)
+
+
+async def test_the_same_trigger_fired_fifty_times_at_once_is_one_execution(trader: Trader) -> None:
+    rule_id = await trader.active_rule()
+    fired = await asyncio.gather(*(trader.fire(rule_id, "the same key") for _ in range(50)))
+    assert len(set(fired)) == 1
+    execution = await trader.ended(fired[0])
+    assert execution["status"] == "SETTLED"
+    assert len((await trader.get("/executions", rule_id=rule_id))["items"]) == 1
+    assert len(await trader.landed()) == 1
+
+
+LIES = {
+    "other_destination": "WRONG_DESTINATION",
+    "larger_amount": "AMOUNT_TOO_LARGE",
+    "extra_instruction": "UNEXPECTED_INSTRUCTION",
+    "worse_price": "MINIMUM_TOO_LOW",
+    "foreign_fee_payer": "FOREIGN_FEE_PAYER",
+}
+
+
+@pytest.mark.parametrize(("lie", "objection"), LIES.items())
+async def test_a_jupiter_that_lies_never_gets_a_signature(
+    trader: Trader, world: World, lie: str, objection: str
+) -> None:
+    door = f"{world.url('jupiter')}/_control/lies"
+    (await trader.http.put(door, json={"lie": lie, "calls": None})).raise_for_status()
+    try:
+        execution = await trader.ended(await trader.fire(await trader.active_rule()))
+    finally:
+        (await trader.http.put(door, json={"lie": "none", "calls": None})).raise_for_status()
+    assert execution["status"] == "BLOCKED"
+    assert objection in execution["codes"]
+    assert [attempt["signed_at"] for attempt in execution["attempts"]] == [None]
+    assert await trader.sent() == []
+
+
+async def test_a_jupiter_that_is_down_is_waited_for_and_then_blocks_with_a_code(trader: Trader, world: World) -> None:
+    door = f"{world.url('jupiter')}/_control/faults"
+    fault = {"match": "/swap/v2/build", "calls": 1000, "mode": "status", "status": 503}
+    (await trader.http.put(door, json=fault)).raise_for_status()
+    try:
+        execution = await trader.ended(await trader.fire(await trader.active_rule()))
+    finally:
+        (await trader.http.delete(door)).raise_for_status()
+    assert execution["status"] == "BLOCKED"
+    assert "NO_QUOTE" in execution["codes"]
+    assert await trader.sent() == []

@@ -1,0 +1,37 @@
+"""What is not in the list of assets cannot be traded, and the list's ids are the chain's own."""
+
+import pytest
+
+from domain import assets
+from domain.errors import InvalidInput
+
+# Source: Circle's list of USDC addresses, SPL Token's native mint, CAIP-2 and SLIP-44 registries.
+USDC_ID = "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp/token:EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
+SOL_ID = "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp/slip44:501"
+
+
+def test_a_known_asset_is_found_by_its_symbol_and_by_its_id() -> None:
+    assert assets.named("USDC", "solana") is assets.by_id(USDC_ID) is assets.SOLANA_USDC
+    assert assets.named("SOL", "solana") is assets.by_id(SOL_ID) is assets.SOL
+    assert (assets.SOLANA_USDC.decimals, assets.SOL.decimals) == (6, 9)
+
+
+@pytest.mark.parametrize(("symbol", "family"), [("DOGE", "solana"), ("sol", "solana"), ("SOL", "evm"), ("", "")])
+def test_what_is_not_listed_cannot_be_named(symbol: str, family: str) -> None:
+    with pytest.raises(InvalidInput):
+        assets.named(symbol, family)
+
+
+def test_an_unknown_id_is_refused() -> None:
+    with pytest.raises(InvalidInput):
+        assets.by_id(USDC_ID.lower())
+
+
+def test_wrapped_sol_is_known_apart_from_sol_and_not_for_trading() -> None:
+    assert assets.by_id(assets.WRAPPED_SOL.id) != assets.SOL
+    with pytest.raises(InvalidInput):
+        assets.named("wSOL", "solana")
+
+
+def test_only_dollars_count_as_dollars() -> None:
+    assert assets.DOLLARS == {USDC_ID}
