@@ -34,9 +34,10 @@ class Places:
 
 
 Say = Callable[[str], None]
+Facts = dict[str, Any]
 
 
-async def play(places: Places, say: Say) -> dict[str, Any]:
+async def play(places: Places, say: Say) -> Facts:
     """Play the main job from an empty book to a settled swap. Returns every fact as one JSON document."""
     async with httpx.AsyncClient(timeout=30) as http:
         story = Story(http, places)
@@ -109,7 +110,7 @@ class Story:
     async def move_market(self, bid: str, ask: str) -> None:
         await self._door(self.places.kalshi, f"markets/{MARKET}", {"yes_bid": bid, "yes_ask": ask, "status": "active"})
 
-    async def follow(self) -> dict[str, Any]:
+    async def follow(self) -> Facts:
         found: dict[str, Any] = {}
 
         async def over() -> bool:
@@ -131,7 +132,7 @@ class Story:
         held = sum(int(one["account"]["data"]["parsed"]["info"]["tokenAmount"]["amount"]) for one in accounts["value"])
         return {"USDC": held, "SOL": int(lamports["value"])}
 
-    async def report(self, execution: dict[str, Any], before: dict[str, int], after: dict[str, int]) -> dict[str, Any]:
+    async def report(self, execution: dict[str, Any], before: dict[str, int], after: dict[str, int]) -> Facts:
         booked = {
             line["asset"]: int(line["book"]["base"])
             for line in (await self.get(f"/wallets/{self.wallet_id}/balances"))["balances"]
@@ -148,18 +149,18 @@ class Story:
             "timings_ms": timings(execution),
         }
 
-    async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def post(self, path: str, body: dict[str, Any]) -> Facts:
         headers = {"Authorization": f"Bearer {self.key}", "Idempotency-Key": secrets.token_hex(16)}
         return _answer(await self.http.post(self.places.api + path, json=body, headers=headers))
 
-    async def get(self, path: str, **query: str) -> dict[str, Any]:
+    async def get(self, path: str, **query: str) -> Facts:
         headers = {"Authorization": f"Bearer {self.key}"}
         return _answer(await self.http.get(self.places.api + path, params=query, headers=headers))
 
     async def _door(self, origin: str, door: str, body: dict[str, Any]) -> None:
         (await self.http.put(f"{origin}/_control/{door}", json=body)).raise_for_status()
 
-    async def _rpc(self, method: str, params: list[Any]) -> dict[str, Any]:
+    async def _rpc(self, method: str, params: list[Any]) -> Facts:
         call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         answer = (await self.http.post(self.places.solana, json=call)).json()
         return dict(answer["result"])
@@ -173,7 +174,7 @@ class Story:
             raise DemoFailed(f"waited {PATIENCE_S} s for {what}; look at the logs in the state directory") from None
 
 
-def _answer(response: httpx.Response) -> dict[str, Any]:
+def _answer(response: httpx.Response) -> Facts:
     if response.is_error:
         problem = response.json()
         raise DemoFailed(f"{response.request.url.path}: {problem.get('code')}: {problem.get('detail')}")

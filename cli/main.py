@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -53,19 +54,27 @@ def worker(kind: Annotated[Worker, typer.Argument(show_default=False)]) -> None:
     work()
 
 
-# Their options are their own, help included: all that stands behind the word is handed on.
+@app.command()
+def dev(
+    state: Annotated[
+        Path, typer.Option(help="Everything is kept here, so a second start goes on where the first stopped.")
+    ] = Path(".tripwire"),
+    port_base: Annotated[int, typer.Option(min=1_024, max=65_000, help="The API's port; the parts follow it.")] = 7400,
+    without: Annotated[
+        str, typer.Option(help="Leave out, comma-separated: executor, signer, watcher, api.", show_default=False)
+    ] = "",
+) -> None:
+    """Run the whole embedded world: every part, on this machine, until Ctrl-C."""
+    from cli.dev import dev as run  # noqa: PLC0415
+
+    run(state, port_base, without)
+
+
+# Its options are its own, help included: all that stands behind the word is handed on.
 _HANDED_ON: dict[str, Any] = {
     "add_help_option": False,
     "context_settings": {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
 }
-
-
-@app.command(**_HANDED_ON)
-def dev(context: typer.Context) -> None:
-    """Run the whole embedded world: every part, on this machine, until Ctrl-C. `tripwire dev --help` has more."""
-    from cli.dev import dev as run  # noqa: PLC0415
-
-    _hand_on(run, "dev", context)
 
 
 @app.command(**_HANDED_ON)

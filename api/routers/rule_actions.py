@@ -103,6 +103,7 @@ async def explain(rule_id: RuleId, caller: Reader, at: At) -> Explanation:
         venue=VENUE_OF_FAMILY[wallet.family],
         feed=rule.spec.trigger.venue,
         market=rule.spec.trigger.market,
+        price_time=None,
         rule_live=rule.state in (RuleState.ACTIVE, RuleState.TRIGGERED, RuleState.EXECUTING),
         cooldown_until=rule.cooldown_until,
         held=await at.leases.held(wallet.id),

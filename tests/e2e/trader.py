@@ -42,11 +42,10 @@ class Trader(Story):
                 await asyncio.sleep(0.1)
         return execution
 
-    async def sent(self) -> list[dict[str, Any]]:
-        """Every transaction of this wallet that the node ever received, landed or not, by the node's own record."""
+    async def received(self) -> list[str]:
+        """The signature of every transaction that the node ever received, by its own record, oldest first."""
         log = (await self.http.get(f"{self.places.solana}/_control/log")).json()
-        entries = log["transactions"] if isinstance(log, dict) else log
-        return [entry for entry in entries if entry.get("fee_payer") == self.address]
+        return [str(entry["signature"]) for entry in log]
 
     async def landed(self) -> list[str]:
         """Signatures of this wallet's final transactions, the funding left out."""

@@ -232,6 +232,15 @@ def test_given_tokens_are_listed_for_their_owner_at_every_commitment(node: Solan
         assert node.call("getTokenAccountBalance", at, {"commitment": view})["value"]["amount"] == "5250000"
 
 
+def test_a_gift_is_seen_at_every_commitment_even_while_the_account_is_changing(node: SolanaNode) -> None:
+    wallet = Wallet(node)
+    node.call("sendTransaction", wallet.sign_transfer(Keypair().pubkey(), AMOUNT), SEND)
+    node.advance(1)
+    node.give_lamports(wallet.address, 5 * 10**9)
+    held = 6 * 10**9 - AMOUNT - 5000
+    assert [wallet.lamports(view) for view in ("processed", "confirmed", "finalized")] == [held] * 3
+
+
 def test_the_chains_own_record_names_every_transaction_received(node: SolanaNode) -> None:
     wallet = Wallet(node)
     bytes_sent = wallet.sign_transfer(Keypair().pubkey(), AMOUNT)

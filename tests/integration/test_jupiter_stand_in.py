@@ -28,8 +28,8 @@ class Trader:
     jupiter: JupiterExchange
     key: Keypair
 
-    def pair(self, amount: int = 50_000_000, **more: str) -> dict[str, str]:
-        return {"inputMint": str(USDC_MINT), "outputMint": str(WSOL_MINT), "amount": str(amount), **more}
+    def pair(self, **more: str) -> dict[str, str]:
+        return {"inputMint": str(USDC_MINT), "outputMint": str(WSOL_MINT), "amount": "50000000", **more}
 
     def taken(self, **more: str) -> dict[str, str]:
         return self.pair(taker=str(self.key.pubkey()), **more)
@@ -127,8 +127,8 @@ def test_the_price_is_that_of_the_pool_at_this_moment(trader: Trader) -> None:
     dear = trader.get("/swap/v1/quote", trader.pair()).json()
     trader.node.set_pool(usdc=2_000_000 * 10**6, sol=10_000 * 10**9)
     cheap = trader.get("/swap/v1/quote", trader.pair()).json()
-    # 50 USDC less 30 bps at a tenth, then a twentieth of a thousandth of the pool.
-    assert (dear["outAmount"], cheap["outAmount"]) == ("498475150", "249243787")
+    # 50 USDC less 30 bps is 49.85; 49.85 of 1,000,049.85 or of 2,000,049.85 USDC, times 10,000 SOL, rounded down.
+    assert (dear["outAmount"], cheap["outAmount"]) == ("498475151", "249243787")
 
 
 def test_a_build_names_the_blockhash_in_bytes_and_the_price_alone(trader: Trader) -> None:

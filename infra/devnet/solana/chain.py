@@ -135,7 +135,7 @@ class Chain:
         if account is None or value is None or value != envelope.message.recent_blockhash:
             return False
         # One that was written on this very blockhash would advance to itself and be usable twice.
-        return nonce.signed_by_authority(envelope, account)
+        return nonce.signed_by_authority(envelope, account) and value != nonce.derived_from(base.blockhash)
 
     def simulate(self, envelope: Envelope, view: Block, check_signatures: bool) -> Outcome:
         """Run on a view's accounts, leaving no trace."""

@@ -1,0 +1,71 @@
+"""`tripwire demo`: the main job from nothing, on an embedded world of its own, and what happened in it."""
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import typer
+from rich.console import Console
+
+from cli.demo_show import show
+from cli.demo_story import DemoFailed, Facts, Places, play
+from infra.config import EX_CONFIG
+from infra.devnet.postgres import PostgresUnavailable
+from infra.devnet.tenancy import Occupied
+from infra.devnet.toolchain import ToolMissing, temporal_binary_shown
+from infra.devnet.world import PORT_BASE, World, WorldBroken
+
+# Beside the ports of `tripwire dev`, so that both may run.
+DEMO_PORT_BASE = PORT_BASE + 100
+
+# As on the real chain, but for the time from inclusion to finality: 8 slots instead of 32.
+FINALIZED_LAG = 8
+
+
+def demo(
+    state: Annotated[Path, typer.Option(help="Where the demo's world lives; emptied first.")] = Path(".tripwire/demo"),
+    port_base: Annotated[int, typer.Option(help="Its ports: this one and the twelve after it.")] = DEMO_PORT_BASE,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document of the same facts.")] = False,
+) -> None:
+    """Watch one rule become settled money. Exit 0 only if the chain equals the book to the base unit."""
+    progress = Console(stderr=True)
+    try:
+        temporal_binary_shown(progress)
+        facts = asyncio.run(_run(state, port_base, progress))
+    except (WorldBroken, Occupied, ToolMissing, PostgresUnavailable) as failure:
+        progress.print(str(failure), markup=False)
+        raise typer.Exit(EX_CONFIG) from None
+    except (DemoFailed, httpx.HTTPError) as failure:
+        progress.print(f"The demo stopped: {failure}", markup=False)
+        raise typer.Exit(1) from None
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+    else:
+        show(facts, Console())
+        typer.echo(f"Look around in it, Web UI included: tripwire dev --state {state} --port-base {port_base}")
+    if not facts["book_equals_chain"] or facts["execution"]["status"] != "SETTLED":
+        raise typer.Exit(1)
+
+
+async def _run(state: Path, port_base: int, progress: Console) -> Facts:
+    with progress.status("starting the embedded world") as status:
+        await asyncio.to_thread(_empty, state)
+        async with World(state, port_base, finalized_lag=FINALIZED_LAG, say=status.update) as world:
+            places = Places(
+                api=world.env["TRIPWIRE_API_URL"],
+                admin_key=world.env["TRIPWIRE_ADMIN_KEY"],
+                solana=world.url("solana"),
+                kalshi=world.url("kalshi"),
+            )
+            return await play(places, status.update)
+
+
+def _empty(state: Path) -> None:
+    """Only what a world made is removed: a directory that holds anything else is left alone."""
+    if state.exists() and any(state.iterdir()):
+        if not (state / "logs").is_dir():
+            raise WorldBroken(f"{state} holds something that no world made; give the demo another --state")
+        shutil.rmtree(state)

@@ -1,0 +1,32 @@
+"""Every named failure has a status, and none is told with more than it should."""
+
+import json
+
+import pytest
+
+from api import problems
+from domain import errors
+from domain.errors import InvalidInput, TripwireError
+
+KINDS = [
+    kind
+    for module in (errors, problems)
+    for kind in vars(module).values()
+    if isinstance(kind, type) and issubclass(kind, TripwireError) and kind is not TripwireError
+]
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS), key=lambda kind: kind.code))
+def test_every_error_is_answered_as_a_problem(kind: type[TripwireError]) -> None:
+    answer = problems.answer("/somewhere", kind("a sentence"))
+    told = json.loads(bytes(answer.body))
+    assert answer.media_type == "application/problem+json"
+    assert (told["code"], told["status"], told["instance"]) == (kind.code, answer.status_code, "/somewhere")
+    assert answer.status_code >= 400
+    assert ("Retry-After" in answer.headers) == kind.retryable
+    assert ("WWW-Authenticate" in answer.headers) == (answer.status_code in (401, 403))
+
+
+def test_a_problem_survives_any_text() -> None:
+    answer = problems.answer("/\ud800", InvalidInput("lone \udfff", "field\ud800"))
+    assert json.loads(bytes(answer.body))["errors"][0]["message"] == "lone \udfff"

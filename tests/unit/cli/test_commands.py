@@ -1,0 +1,278 @@
+"""The command as a person meets it: run for real against a small HTTP server that answers as the API would."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+TIMEOUT_S = 60
+
+RULE = {
+    "id": "rul_a",
+    "name": "[red]loud[/red]",
+    "wallet_id": "wal_a",
+    "trigger": {"market": "FED", "outcome": "yes", "price": "mid", "when": "at_or_above", "threshold": "0.70"},
+    "action": {"sell": "USDC", "buy": "SOL", "amount": "50", "max_slippage_bps": 50},
+    "limits": {"cooldown_hours": 24, "max_executions": 1},
+    "state": "CREATED",
+    "executions": 0,
+    "cooldown_until": None,
+    "created_at": "2025-11-21T04:00:00Z",
+}
+PROBLEM = {
+    "code": "INVALID_INPUT",
+    "detail": "no",
+    "errors": [{"field": "action.amount", "message": "write digits"}],
+}
+
+
+def execution(status: str) -> dict[str, Any]:
+    money = {"amount": "50", "asset": "USDC", "asset_id": "x", "base": "50000000"}
+    return {
+        "id": "exe_a",
+        "status": status,
+        "final": status in ("SETTLED", "BLOCKED"),
+        "codes": ["PRICE_STALE"] if status == "BLOCKED" else [],
+        "sell": money,
+        "buy": "SOL",
+        "dry_run": False,
+        "rule_id": "rul_a",
+        "wallet_id": "wal_a",
+        "created_at": "2025-11-21T04:00:00Z",
+        "temporal_url": None,
+        "attempts": [],
+        "settlement": None,
+        "verdicts": [],
+        "events": [],
+    }
+
+
+@dataclass
+class Server:
+    """Answers in turn by method and path; the last answer of a path stays. Keeps what it was asked."""
+
+    url: str = ""
+    answers: dict[str, list[tuple[int, object]]] = field(default_factory=dict)
+    asked: list[tuple[str, Any, dict[str, str]]] = field(default_factory=list)
+
+    def will(self, call: str, *answers: tuple[int, object]) -> None:
+        self.answers[call] = list(answers)
+
+    def answer(self, call: str) -> tuple[int, object]:
+        found = self.answers[call.partition("?")[0]]
+        return found.pop(0) if len(found) > 1 else found[0]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    told = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def _serve(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            raw = self.rfile.read(length)
+            call = f"{self.command} {self.path}"
+            told.asked.append((call, json.loads(raw) if raw else None, dict(self.headers)))
+            status, body = told.answer(call)
+            content = body if isinstance(body, bytes) else json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Silent."""
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    told.url = f"http://127.0.0.1:{http.server_port}"
+    thread = threading.Thread(target=http.serve_forever)
+    thread.start()
+    yield told
+    http.shutdown()
+    thread.join()
+    http.server_close()
+
+
+def tripwire(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cli.main", *arguments],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT), "COLUMNS": "200", **environment},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+
+def against(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return tripwire(*arguments, TRIPWIRE_API_URL=server.url, TRIPWIRE_OWNER_KEY="twk_mine")
+
+
+def test_help_loads_no_part_of_the_product() -> None:
+    program = (
+        "import sys, cli.main\n"
+        "loaded = {name.partition('.')[0] for name in sys.modules}\n"
+        "print(loaded & {'api', 'infra', 'workers', 'workflows', 'activities', 'domain', 'temporalio', 'sqlalchemy'})"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "set()"
+
+
+def test_every_command_explains_itself() -> None:
+    for words in ([], ["rule"], ["rule", "create"], ["execution"], ["wallet"], ["owner"], ["key"], ["worker"], ["dev"]):
+        ended = tripwire(*words, "--help")
+        assert ended.returncode == 0, ended.stderr
+        assert "Usage" in ended.stdout
+
+
+def test_a_missing_key_is_named(server: Server) -> None:
+    ended = tripwire("rule", "list", TRIPWIRE_API_URL=server.url)
+    assert ended.returncode == 2
+    assert "TRIPWIRE_API_KEY" in ended.stderr
+    assert ended.stdout == ""
+
+
+def test_where_nobody_answers_it_asks_for_the_world() -> None:
+    ended = tripwire("rule", "list", TRIPWIRE_API_URL="http://127.0.0.1:1", TRIPWIRE_API_KEY="k")
+    assert ended.returncode == 69
+    assert "is `tripwire dev` running?" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_what_is_no_api_is_said_so(server: Server) -> None:
+    server.will("GET /rules", (200, b"<html>"))
+    ended = against(server, "rule", "list")
+    assert ended.returncode == 69
+    assert "not TripWire's API" in ended.stderr
+
+
+def test_a_refusal_names_each_field_and_what_to_do(server: Server) -> None:
+    server.will("POST /rules", (422, PROBLEM))
+    ended = against(server, "rule", "create", "--wallet", "wal_a", "--amount", "x")
+    assert ended.returncode == 1
+    assert "action.amount: write digits" in ended.stderr
+    server.will("GET /rules", (401, {"code": "UNAUTHENTICATED", "detail": "this API key is unknown"}))
+    ended = against(server, "rule", "list")
+    assert "Set TRIPWIRE_API_KEY" in ended.stderr
+
+
+def test_a_rule_is_written_from_options_in_the_only_wallet_and_activated(server: Server) -> None:
+    server.will("GET /wallets", (200, {"items": [{"id": "wal_only"}], "next_cursor": None}))
+    server.will("POST /rules", (201, RULE))
+    server.will("POST /rules/rul_a/activate", (200, RULE | {"state": "ACTIVE"}))
+    options = "--market FED --when at_or_above --threshold 0.70 --sell USDC --buy SOL --amount 50 --slippage-bps 30"
+    ended = against(server, "rule", "create", *options.split(), "--activate")
+    assert ended.returncode == 0, ended.stderr
+    assert "ACTIVE" in ended.stdout
+    assert "[red]loud[/red]" in ended.stdout  # what an owner wrote is no markup
+    _, body, headers = server.asked[1]
+    assert body == {
+        "name": "FED 0.70: USDC → SOL",
+        "wallet_id": "wal_only",
+        "trigger": {
+            "kind": "market_probability",
+            "venue": "kalshi",
+            "market": "FED",
+            "when": "at_or_above",
+            "threshold": "0.70",
+        },
+        "action": {"kind": "swap", "sell": "USDC", "buy": "SOL", "amount": "50", "max_slippage_bps": 30},
+    }
+    assert headers["Authorization"] == "Bearer twk_mine"
+    assert headers["Idempotency-Key"]
+
+
+def test_a_rule_is_written_from_a_file_that_options_change(server: Server, tmp_path: Path) -> None:
+    server.will("POST /rules", (201, RULE))
+    file = tmp_path / "rule.json"
+    written = {"name": "mine", "wallet_id": "wal_a", "trigger": {"market": "FED"}, "action": {"amount": "50"}}
+    file.write_text(json.dumps(written))
+    ended = against(server, "rule", "create", "--file", str(file), "--amount", "60", "--json")
+    assert json.loads(ended.stdout) == RULE
+    _, body, _ = server.asked[0]
+    assert (body["name"], body["action"]["amount"], body["trigger"]["market"]) == ("mine", "60", "FED")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"trigger": 1}'])
+def test_a_file_that_is_no_rule_is_refused_before_anything_is_sent(
+    server: Server, tmp_path: Path, content: str
+) -> None:
+    file = tmp_path / "rule.json"
+    file.write_text(content)
+    ended = against(server, "rule", "create", "--file", str(file))
+    assert ended.returncode == 2
+    assert str(file) in ended.stderr
+    assert server.asked == []
+
+
+def test_two_wallets_need_a_choice(server: Server) -> None:
+    server.will("GET /wallets", (200, {"items": [{"id": "wal_a"}, {"id": "wal_b"}], "next_cursor": None}))
+    ended = against(server, "rule", "create", "--amount", "1")
+    assert ended.returncode == 2
+    assert "--wallet" in ended.stderr
+
+
+def test_a_list_follows_the_pages(server: Server) -> None:
+    first, second = RULE, RULE | {"id": "rul_b"}
+    pages = ({"items": [first], "next_cursor": "c"}, {"items": [second], "next_cursor": None})
+    server.will("GET /rules", *((200, page) for page in pages))
+    ended = against(server, "rule", "list", "--json")
+    assert [rule["id"] for rule in json.loads(ended.stdout)["items"]] == ["rul_a", "rul_b"]
+    assert "cursor=c" in server.asked[1][0]
+
+
+def test_firing_by_hand_sends_the_key_that_was_chosen(server: Server) -> None:
+    server.will("POST /rules/rul_a/trigger", (202, {"execution_id": "exe_a"}))
+    ended = against(server, "rule", "trigger", "rul_a", "--key", "mine")
+    assert "tripwire execution watch exe_a" in ended.stdout
+    assert server.asked[0][2]["Idempotency-Key"] == "mine"
+
+
+def test_watching_ends_with_the_execution_and_tells_how(server: Server) -> None:
+    call = "GET /executions/exe_a"
+    server.will(call, (200, execution("SIGNED")), (200, execution("SUBMITTED")), (200, execution("SETTLED")))
+    ended = against(server, "execution", "watch", "exe_a")
+    assert (ended.returncode, len(server.asked)) == (0, 3)
+    assert "SETTLED" in ended.stdout
+    server.will(call, (200, execution("BLOCKED")))
+    ended = against(server, "execution", "watch", "exe_a", "--json")
+    assert ended.returncode == 1
+    assert json.loads(ended.stdout)["codes"] == ["PRICE_STALE"]
+
+
+def test_watching_gives_up_when_told_to(server: Server) -> None:
+    server.will("GET /executions/exe_a", (200, execution("SUBMITTED")))
+    ended = against(server, "execution", "watch", "exe_a", "--timeout", "0")
+    assert ended.returncode == 75
+    assert "SUBMITTED" in ended.stderr
+
+
+def test_an_operators_command_takes_the_operators_key(server: Server) -> None:
+    server.will("POST /owners", (201, {"id": "own_a", "name": "Treasury"}))
+    ended = tripwire(
+        "owner",
+        "create",
+        "Treasury",
+        TRIPWIRE_API_URL=server.url,
+        TRIPWIRE_API_KEY="twk_owner",
+        TRIPWIRE_ADMIN_KEY="twk_admin",
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert server.asked[0][2]["Authorization"] == "Bearer twk_admin"
+
+
+def test_a_deleted_thing_has_no_body(server: Server) -> None:
+    server.will("DELETE /rules/rul_a", (204, b""))
+    ended = against(server, "rule", "delete", "rul_a")
+    assert (ended.returncode, ended.stdout.strip()) == (0, "rul_a is deleted.")
