@@ -151,6 +151,11 @@ class Effect:
     tokens: Mapping[str, int]
     taken: tuple[str, ...]
 
+    @property
+    def moved(self) -> bool:
+        """Whether anything of the wallet's is other than before."""
+        return bool(self.lamports or self.deposits or any(self.tokens.values()) or self.taken)
+
 
 def fee_lamports(payload: Payload) -> int:
     """What the network charges for a payload at most: signatures, and the price of every unit allowed."""

@@ -45,7 +45,13 @@ async def objections(
     if simulation.err is None and len(after) != len(watched):
         raise ChainUnavailable(f"{node.host} showed {len(after)} of {len(watched)} accounts after a simulation")
     effect = effect_of(terms.wallet, watched, before, after, simulation.err)
-    return judge_effect(effect, terms, fee_lamports(payload))
+    found = judge_effect(effect, terms, fee_lamports(payload))
+    if found and simulation.err is None:
+        # The simulation may stand on a newer block than `before`: a transfer in between is not its doing.
+        again = await accounts_of(node, watched, "confirmed")
+        if effect_of(terms.wallet, watched, before, again, None).moved:
+            raise ChainUnavailable("the wallet changed while a payload was examined")
+    return found
 
 
 async def _simulate(node: SolanaNode, message: bytes, watched: Sequence[str]) -> Simulation:
