@@ -18,6 +18,10 @@ UV_VENV := $(CACHE)/uv-$(UV_VERSION)
 export UV_PYTHON_DOWNLOADS := never
 # The cache and the work tree may be on different disks; uv would warn on every run.
 export UV_LINK_MODE := copy
+# A company's own certificates live in the system's store; uv would look at its built-in list only.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
+export UV_SYSTEM_CERTS := true
+endif
 IN := .venv/bin
 STAMP := .venv/.ready
 

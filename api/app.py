@@ -61,7 +61,7 @@ def create_app(settings: Settings, world: World = open_world) -> FastAPI:
                 with contextlib.suppress(asyncio.CancelledError):
                     await beating
 
-    app = FastAPI(title="TripWire", version="0.1.0", description=DESCRIPTION, lifespan=lifespan)
+    app = FastAPI(title="TripWire", version="0.1.0", description=DESCRIPTION, lifespan=lifespan, redirect_slashes=False)
     problems.install(app)
     for part in (owners, api_keys, wallets, rule_actions, rules, executions, system, admin):
         app.include_router(part.router)

@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from temporalio.service import RPCError
@@ -211,11 +211,12 @@ def install(app: FastAPI) -> None:
             return answer(path, NotFound("there is nothing at this address"))
         return answer(path, InvalidInput("the request could not be read"))
 
-    @app.exception_handler(OperationalError)
-    @app.exception_handler(InterfaceError)
+    @app.exception_handler(DBAPIError)  # shutting down, out of connections, a lock or a statement too long
     @app.exception_handler(PoolTimeout)
     @app.exception_handler(OSError)  # asyncpg's own connection failures, TimeoutError among them
     async def database_away(request: Request, error: Exception) -> Response:
+        if isinstance(error, IntegrityError | ProgrammingError | DataError):
+            raise error  # our own mistake: asking again will not help
         log.warning("database unavailable", reason=type(error).__name__, path=request.url.path)
         return answer(request.url.path, DatabaseUnavailable("the database does not answer: ask again"))
 

@@ -63,7 +63,8 @@ def watch(
 ) -> None:
     """Follow an execution until it is over. Exit 0 only if it settled."""
     ends = time.monotonic() + timeout_s if timeout_s is not None else None
-    with connected() as api, Live(console=output.console(), auto_refresh=False) as live:
+    screen = output.console()
+    with connected() as api, Live(console=screen, auto_refresh=False) as live:
         while True:
             execution = api.get(f"/executions/{execution_id}")
             if not as_json:
@@ -76,6 +77,8 @@ def watch(
             time.sleep(LOOK_EVERY_S)
     if as_json:
         output.print_json(execution)
+    elif not screen.is_terminal:
+        screen.print()  # into a pipe the display is written once, without its last line's end
     if execution["status"] != "SETTLED":
         raise typer.Exit(REFUSED)
 

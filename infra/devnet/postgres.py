@@ -27,6 +27,7 @@ from infra.devnet.processes import Program, end_stranded
 INSTALLATION = "pginstall18"  # the wheel carries Postgres 16 beside it
 ACCOUNT = "tripwire-postgres"
 DATABASE = "tripwire"
+OUTSIDE = Path("/var/tmp")  # noqa: S108 - outlives a reboot; the directories in it are private
 INITDB_TIMEOUT_S = 120  # some 2 s on an idle machine; a laden test machine is slow to sync
 START_TIMEOUT_S = 60  # recovery after kill -9 replays the journal first
 CONNECT_TIMEOUT_S = 5
@@ -155,10 +156,23 @@ def _reachable_base(state: Path, account: pwd.struct_passwd) -> Path:
     if _can(account, "/bin/sh", "-c", 'cd "$1"', "sh", str(inside)):
         return inside
     inside.rmdir()
-    outside = Path(tempfile.mkdtemp(prefix="tripwire-", dir="/var/tmp"))
+    _remove_ownerless()
+    outside = Path(tempfile.mkdtemp(prefix="tripwire-", dir=OUTSIDE))
     os.chown(outside, account.pw_uid, account.pw_gid)
     note.write_text(f"{outside}\n")
+    (outside / "owner").write_text(f"{state.resolve()}\n")  # after the note: from here on it may be judged ownerless
     return outside
+
+
+def _remove_ownerless() -> None:
+    """Remove directories of ours under /var/tmp whose state directory is gone: nobody would, and tests make many."""
+    for owner in OUTSIDE.glob("tripwire-*/owner"):
+        try:
+            note = Path(owner.read_text().strip()) / "postgres.location"
+            if not note.exists() or Path(note.read_text().strip()) != owner.parent:
+                shutil.rmtree(owner.parent)
+        except OSError:
+            continue  # another run is at the same one, or it is not ours to touch
 
 
 def _copied(binaries: Path, base: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -9,7 +10,9 @@ from hypothesis import strategies as st
 from domain.audit import GENESIS, Record, first_break, seal
 from domain.identity import canonical
 
-values = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.lists(st.integers(), max_size=3)
+values: st.SearchStrategy[object] = (
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.lists(st.integers(), max_size=3)
+)
 bodies = st.dictionaries(st.sampled_from(["kind", "subject", "body", "seq", "hash"]), values, max_size=4)
 hashes = st.text("0123456789abcdef", min_size=64, max_size=64)
 
@@ -46,7 +49,8 @@ def test_a_changed_body_is_found_where_it_is(records: list[Record], place: int, 
 def test_a_changed_hash_is_found_where_it_is(records: list[Record], place: int, other: str, part: str) -> None:
     at = place % len(records)
     assume(other != getattr(records[at], part))
-    records[at] = replace(records[at], **{part: other})
+    changed: dict[str, Any] = {part: other}
+    records[at] = replace(records[at], **changed)
     assert first_break(records) == at + 1
 
 

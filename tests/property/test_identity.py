@@ -47,6 +47,13 @@ def test_other_parents_or_numbers_make_other_legs_and_attempts(one: tuple[str, i
     assert (identity.attempt_id(*one) == identity.attempt_id(*other)) == (one == other)
 
 
+@given(st.tuples(parts, parts), st.tuples(parts, parts))
+def test_a_request_key_makes_other_things_for_other_owners(one: tuple[str, str], other: tuple[str, str]) -> None:
+    for made in (identity.api_key_id, identity.wallet_id, identity.rule_id):
+        assert (made(*one) == made(*other)) == (one == other)
+    assert (identity.owner_id(one[0]) == identity.owner_id(other[0])) == (one[0] == other[0])
+
+
 @given(parts, numbers)
 def test_things_of_different_kinds_share_no_key_material(parent: str, number: int) -> None:
     keys = [
@@ -54,6 +61,10 @@ def test_things_of_different_kinds_share_no_key_material(parent: str, number: in
         identity.leg_id(parent, number),
         identity.attempt_id(parent, number),
         identity.execution_id(parent),
+        identity.owner_id(parent),
+        identity.api_key_id(parent, str(number)),
+        identity.wallet_id(parent, str(number)),
+        identity.rule_id(parent, str(number)),
     ]
     assert len({key.partition("_")[2] for key in keys}) == len(keys)
 

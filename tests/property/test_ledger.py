@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -85,8 +86,9 @@ def test_a_settlement_that_claims_a_unit_more_than_the_chain_shows_is_refused(
     settlement: Settlement, part: str, more: int
 ) -> None:
     told: Amount = getattr(settlement, part)
+    claimed: dict[str, Any] = {part: Amount(told.base + more, told.asset)}
     with pytest.raises(IntegrityBroken):
-        entries(replace(settlement, **{part: Amount(told.base + more, told.asset)}), WALLET, VENUE)
+        entries(replace(settlement, **claimed), WALLET, VENUE)
 
 
 @given(settlements())

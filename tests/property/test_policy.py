@@ -35,6 +35,7 @@ FACTS = Facts(
     wallet_usable=True,
     needs_market=True,
     market=observed(),
+    price_time=NOW,
     quote=QUOTE,
     sold_value_usd=Decimal(50),
     cooldown_until=None,
@@ -69,6 +70,7 @@ facts_of_any_kind = st.builds(
     wallet_usable=st.booleans(),
     needs_market=st.booleans(),
     market=st.none() | observations,
+    price_time=st.none() | moments,
     quote=st.none() | quotes,
     sold_value_usd=st.none() | usd_values,
     cooldown_until=st.none() | moments,
@@ -87,7 +89,8 @@ LOOKED_AT_BY: dict[str, set[Check]] = {
     "rule_live": {Check.RULE_ACTIVE},
     "wallet_usable": {Check.WALLET_USABLE},
     "needs_market": {Check.MARKET_ACTIVE, Check.PRICE_AGE},
-    "market": {Check.MARKET_ACTIVE, Check.PRICE_AGE},
+    "market": {Check.MARKET_ACTIVE},
+    "price_time": {Check.PRICE_AGE},
     "quote": {Check.SLIPPAGE},
     "sold_value_usd": {Check.MAX_POSITION},
     "cooldown_until": {Check.COOLDOWN},
@@ -126,7 +129,7 @@ def test_a_world_in_order_passes_every_check() -> None:
         ({"market": observed(status=MarketStatus.PAUSED)}, "MARKET_NOT_ACTIVE"),
         ({"market": observed(status=MarketStatus.UNKNOWN)}, "MARKET_NOT_ACTIVE"),
         ({"market": observed(close_time=NOW)}, "MARKET_NOT_ACTIVE"),
-        ({"market": observed(source_time=NOW - timedelta(seconds=30) - TICK)}, "PRICE_STALE"),
+        ({"price_time": NOW - timedelta(seconds=30) - TICK}, "PRICE_STALE"),
         ({"quote": None}, "NO_QUOTE"),
         ({"quote": replace(QUOTE, minimum=Amount(994_999_999, SOL))}, "QUOTE_TOO_LOOSE"),
         ({"sold_value_usd": None}, "VALUE_UNKNOWN"),
@@ -146,14 +149,14 @@ def test_one_wrong_fact_blocks_under_its_own_code_alone(changed: dict[str, Any],
 
 
 def test_a_market_that_cannot_be_read_blocks_as_closed_and_as_old() -> None:
-    assert codes(facts=replace(FACTS, market=None)) == ("MARKET_UNREADABLE", "PRICE_UNREADABLE")
+    assert codes(facts=replace(FACTS, market=None, price_time=None)) == ("MARKET_UNREADABLE", "PRICE_UNREADABLE")
 
 
 @pytest.mark.parametrize(
     "changed",
     [
         {"market": observed(close_time=NOW + TICK)},
-        {"market": observed(source_time=NOW - timedelta(seconds=30))},
+        {"price_time": NOW - timedelta(seconds=30)},
         {"sold_value_usd": Decimal(100)},
         {"cooldown_until": NOW},
         {"needs_market": False, "market": None},
@@ -212,15 +215,11 @@ def test_every_fact_and_limit_has_a_check_that_looks_at_it() -> None:
     assert set(LOOKED_AT_BY) == {f.name for f in (*fields(Facts), *fields(Policy))}
 
 
-@given(
-    policies,
-    facts_of_any_kind,
-    intents,
-    st.sampled_from(["market", "quote", "sold_value_usd", "balance", "native_balance"]),
-)
-def test_what_could_not_be_learned_blocks(policy: Policy, facts: Facts, intent: Intent, name: str) -> None:
-    unlearned = replace(facts, needs_market=True, **{name: None})
-    for v in evaluate(policy, unlearned, intent):
+@pytest.mark.parametrize("name", ["market", "price_time", "quote", "sold_value_usd", "balance", "native_balance"])
+@given(policies, facts_of_any_kind, intents)
+def test_what_could_not_be_learned_blocks(name: str, policy: Policy, facts: Facts, intent: Intent) -> None:
+    unlearned: dict[str, Any] = {"needs_market": True, name: None}
+    for v in evaluate(policy, replace(facts, **unlearned), intent):
         assert not (v.passed and v.check in LOOKED_AT_BY[name])
 
 

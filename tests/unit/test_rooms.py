@@ -15,8 +15,30 @@ DOMAIN = sorted((ROOT / "domain").glob("**/*.py"))
 
 # With these a decision could look outside: read a clock, a file, a setting, a socket, or a die.
 OUTSIDE = frozenset(
-    "asyncio ctypes http io logging multiprocessing os pathlib random secrets select shutil signal socket sqlite3 "
-    "ssl subprocess tempfile threading time urllib uuid".split()
+    {
+        "asyncio",
+        "ctypes",
+        "http",
+        "io",
+        "logging",
+        "multiprocessing",
+        "os",
+        "pathlib",
+        "random",
+        "secrets",
+        "select",
+        "shutil",
+        "signal",
+        "socket",
+        "sqlite3",
+        "ssl",
+        "subprocess",
+        "tempfile",
+        "threading",
+        "time",
+        "urllib",
+        "uuid",
+    }
 )
 CLOCKS = frozenset({"now", "utcnow", "today", "monotonic", "perf_counter", "time_ns"})
 

@@ -1,5 +1,6 @@
 """Strict JSON, before anything else looks at a body."""
 
+import contextlib
 import json
 
 import pytest
@@ -23,9 +24,13 @@ def test_ordinary_json_means_what_it_means_everywhere(document: object) -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_are_either_json_or_refused(raw: bytes) -> None:
     try:
-        parse(raw)
-    except InvalidInput as refusal:
-        assert str(refusal).isprintable() or "\n" not in str(refusal)
+        understood = json.loads(raw.decode())
+    except ValueError:
+        with pytest.raises(InvalidInput):
+            parse(raw)
+    else:
+        with contextlib.suppress(InvalidInput):  # NaN, or a name that stands twice
+            assert parse(raw) == understood
 
 
 def test_brackets_in_a_string_are_no_nesting() -> None:

@@ -34,4 +34,4 @@ def test_wrapped_sol_is_known_apart_from_sol_and_not_for_trading() -> None:
 
 
 def test_only_dollars_count_as_dollars() -> None:
-    assert assets.DOLLARS == {USDC_ID}
+    assert sorted(assets.DOLLARS) == [USDC_ID]

@@ -97,7 +97,8 @@ async def test_a_simulation_that_fails_is_refused() -> None:
 
 
 async def test_a_simulation_that_hides_accounts_is_no_answer() -> None:
-    for accounts in (None, []):
+    shown: list[list[Any] | None] = [None, []]
+    for accounts in shown:
         with pytest.raises(ChainUnavailable):
             await examined(Node(BEFORE, GOOD, accounts=accounts))
 
