@@ -78,7 +78,7 @@ def _where(_logger: object, _name: str, event: MutableMapping[str, Any]) -> Muta
 
 def set_up(process: str, settings: Settings) -> None:
     """Switch on JSON logs and traces for this process. Call once, first."""
-    _logs(process, settings.log_level)
+    set_up_logs(process, settings.log_level)
     provider = TracerProvider(
         resource=Resource.create({"service.name": f"tripwire-{process}", "host.name": socket.gethostname()})
     )
@@ -106,7 +106,8 @@ def carry_trace() -> dict[str, str]:
     return carrier
 
 
-def _logs(process: str, level: str) -> None:
+def set_up_logs(process: str, level: str) -> None:
+    """JSON lines on standard error, redacted, from our own code and every library."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

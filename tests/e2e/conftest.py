@@ -1,6 +1,6 @@
 """One embedded world for all these tests: every part a real process, blocks four times as fast as on the chain."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -9,6 +9,7 @@ import pytest
 from cli.demo_story import Places
 from infra.devnet.world import World
 from tests.e2e.trader import Trader
+from tests.world.collector import Collector, collector
 from tests.world.proxy import RpcProxy, rpc_proxy
 
 SLOT_MS = 100
@@ -19,7 +20,7 @@ class Tap:
     """What a test wants done when the executor's node has answered a call; nothing until a test says so."""
 
     def __init__(self) -> None:
-        self.after = _nothing
+        self.after: Callable[[str], None] = _nothing
         self.proxy: RpcProxy | None = None
 
     def __call__(self, method: str) -> None:
@@ -36,12 +37,19 @@ def tap() -> Tap:
 
 
 @pytest.fixture(scope="session")
-async def world(tmp_path_factory: pytest.TempPathFactory, tap: Tap) -> AsyncIterator[World]:
-    """The world; its executor speaks to the node through the tap."""
+def spans() -> Iterator[Collector]:
+    with collector() as receiving:
+        yield receiving
+
+
+@pytest.fixture(scope="session")
+async def world(tmp_path_factory: pytest.TempPathFactory, tap: Tap, spans: Collector) -> AsyncIterator[World]:
+    """The world; its executor speaks to the node through the tap, and every process tells its spans."""
     state = Path(tmp_path_factory.mktemp("world"))
     world = World(state, None, slot_ms=SLOT_MS, finalized_lag=FINALIZED_LAG)
     with rpc_proxy(world.url("solana"), tap) as proxy:
         tap.proxy = proxy
+        world.overrides["*"] = {"TRIPWIRE_OTEL_EXPORTER_OTLP_ENDPOINT": spans.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
         world.overrides["executor"] = {"TRIPWIRE_SOLANA_RPC_URLS": proxy.url}
         async with world:
             yield world

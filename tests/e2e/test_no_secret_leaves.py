@@ -51,7 +51,7 @@ async def test_the_wallets_key_is_in_no_history_log_or_table_after_a_swap(trader
     assert trader.wallet_id.encode() in tables, "the dump has this wallet's row"
     assert trader.wallet_id.encode() in histories, "the histories are this wallet's"
     assert b"ready" in logs
-    assert {place: found(content, seed) for place, content in places.items()} == dict.fromkeys(places, [])
+    assert {place: found(content, seed) for place, content in places.items()} == {place: [] for place in places}
 
 
 async def test_the_search_finds_a_key_in_each_of_its_spellings() -> None:
@@ -69,7 +69,7 @@ async def _dump(url: str) -> bytes:
         rows = [
             str(row)
             for (name,) in names.all()
-            for row in (await connection.execute(text(f'SELECT CAST(t AS text) FROM "{name}" t'))).scalars()  # noqa: S608
+            for row in (await connection.execute(text(f'SELECT CAST(t AS text) FROM "{name}" t'))).scalars()
         ]
     await engine.dispose()
     return "\n".join(rows).encode()

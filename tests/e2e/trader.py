@@ -1,11 +1,10 @@
 """A user of the running product: only its API, the stand-ins' doors, and the chain's own records."""
 
-import asyncio
 import json
 from typing import Any
 
-
 from cli.demo_story import Story
+from tests.world.conditions import until
 
 MANUAL = {
     "trigger": {
@@ -37,10 +36,14 @@ class Trader(Story):
 
     async def ended(self, execution_id: str, seconds: float = 90) -> dict[str, Any]:
         """The execution once it is final."""
-        async with asyncio.timeout(seconds):
-            while not (execution := await self.get(f"/executions/{execution_id}"))["final"]:
-                await asyncio.sleep(0.1)
-        return execution
+        found: dict[str, Any] = {}
+
+        async def over() -> bool:
+            found.update(await self.get(f"/executions/{execution_id}"))
+            return bool(found["final"])
+
+        await until(over, seconds)
+        return found
 
     async def received(self) -> list[str]:
         """The signature of every transaction that the node ever received, by its own record, oldest first."""

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer
 
 from domain import assets
 from domain.attempts import MAX_ATTEMPTS
@@ -16,6 +18,7 @@ from infra.devnet.temporal import TemporalDev
 from infra.devnet.toolchain import temporal_binary
 from tests.integration.desk import LIVE, Desk, working
 from tests.world.conditions import until
+from workflows.execute_rule import ExecuteRule
 
 
 @pytest.fixture
@@ -233,3 +236,13 @@ async def test_the_audit_chain_of_everything_that_happened_is_whole(desk: Desk) 
     ]
     assert records
     assert first_break(records) is None
+
+
+async def test_the_history_of_an_execution_replays(desk: Desk) -> None:
+    async with working(desk):
+        order = await desk.order()
+        await desk.ending(order)
+    history = await desk.handle(order).fetch_history()
+    replayed = await Replayer(workflows=[ExecuteRule], data_converter=pydantic_data_converter).replay_workflow(history)
+    assert replayed.replay_failure is None
+    assert len(history.events) < 120, "an execution stays small"

@@ -10,8 +10,19 @@ from typing import Any
 
 import httpx
 import pytest
+from solders.address_lookup_table_account import derive_lookup_table_address
+from solders.hash import Hash
 from solders.keypair import Keypair
+from solders.message import MessageV0
+from solders.pubkey import Pubkey
 from solders.signature import Signature
+from solders.system_program import (
+    CreateLookupTableParams,
+    ExtendLookupTableParams,
+    create_lookup_table,
+    extend_lookup_table,
+)
+from solders.transaction import VersionedTransaction
 
 from domain.assets import SOL, SOLANA_USDC
 from domain.attempts import Fate, Sighting
@@ -20,7 +31,13 @@ from domain.intents import Intent, Objection, Slot, least_acceptable
 from domain.ledger import Settlement, entries
 from domain.money import Amount
 from domain.solana_intent import TOKEN_ACCOUNT_RENT_LAMPORTS
-from infra.chains.solana.addresses import USDC_MINT, WSOL_MINT
+from infra.chains.solana.addresses import (
+    USDC_MINT,
+    WSOL_MINT,
+    associated_token_account,
+    jupiter_program_authority,
+)
+from infra.chains.solana.message import tables_named
 from infra.chains.solana.rpc import SolanaRpc
 from infra.devnet.jupiter.lies import LieName
 from infra.venues.jupiter.api import JupiterApi
@@ -139,6 +156,7 @@ def exchange(tmp_path_factory: pytest.TempPathFactory, solana: SolanaNode) -> It
 def begin_anew(solana: SolanaNode, exchange: JupiterExchange) -> None:
     """As if no test had been here."""
     exchange.lie("none")
+    exchange.tables()
     exchange.form("route_v2", price_micro_lamports=50_000)
     for part in (solana.rpc_url, exchange.url):
         httpx.delete(f"{part}/_control/faults", timeout=5).raise_for_status()
@@ -240,6 +258,53 @@ async def test_a_lie_about_a_lookup_table_changes_nothing(world: World) -> None:
     honest = await world.venue.build(intent, quote, slot)
     world.jupiter.lie("wrong_table")
     assert await world.venue.build(intent, quote, slot) == honest
+
+
+async def table_of(world: World, *addresses: Pubkey) -> Pubkey:
+    """A lookup table that the world's wallet made on the chain, ready for use."""
+    payer, slot = world.key.pubkey(), int(world.node.call("getSlot", {"commitment": "confirmed"}))
+    table, _ = derive_lookup_table_address(payer, slot)
+    made, _ = create_lookup_table(
+        CreateLookupTableParams(authority_address=payer, payer_address=payer, recent_slot=slot)
+    )
+    filled = extend_lookup_table(
+        ExtendLookupTableParams(
+            lookup_table_address=table,
+            authority_address=payer,
+            payer_address=payer,
+            new_addresses=list(addresses),
+        )
+    )
+    latest = world.node.call("getLatestBlockhash", {"commitment": "confirmed"})["value"]
+    message = MessageV0.try_compile(payer, [made, filled], [], Hash.from_string(latest["blockhash"]))
+    await world.venue.submit(bytes(VersionedTransaction(message, [world.key])))
+    seen = {"encoding": "base64", "commitment": "confirmed"}
+
+    async def there() -> bool:
+        return world.node.call("getAccountInfo", str(table), seen)["value"] is not None
+
+    await until(there)
+    return table
+
+
+async def test_a_swap_through_a_lookup_table_of_the_chain_is_read_and_settled(world: World) -> None:
+    intent = world.buys_sol()
+    _, plain = await world.made(intent)
+    world.node.advance(5)  # the chain has to have recent slots for a table to be named after
+    vaults = (associated_token_account(jupiter_program_authority(0), mint) for mint in (USDC_MINT, WSOL_MINT))
+    table = await table_of(world, jupiter_program_authority(0), *vaults)
+    world.jupiter.tables(table, Keypair().pubkey())  # the second is none, and is done without
+    quote = await world.venue.quote(intent)
+    slot, unsigned = await world.made(intent)
+    assert len(unsigned.message) < len(plain.message)
+    assert tables_named(unsigned.message) == (table,)
+    signed = world.signed(unsigned)
+    await world.venue.submit(signed.payload)
+    sent = Sent(signed.payload, signed.venue_ref, slot)
+    assert (await world.landed(sent)).succeeded
+    settled = await world.venue.settle(sent, intent)
+    assert settled.bought == quote.expected
+    assert entries(settled, "wallet", "jupiter")
 
 
 async def test_a_fee_that_jupiter_exaggerates_is_held_down(world: World) -> None:

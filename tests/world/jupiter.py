@@ -35,6 +35,10 @@ class JupiterExchange:
         """One of the four instructions of Jupiter's program."""
         self._put("/_control/form", {"form": form, **more})
 
+    def tables(self, *tables: object) -> None:
+        """Lookup tables of the chain that its answers will name."""
+        self._put("/_control/tables", {"tables": [str(table) for table in tables]})
+
     def fault(self, **fault: Any) -> None:
         self._put("/_control/faults", fault)
 

@@ -9,7 +9,6 @@ from typing import Final
 
 from solders.message import Message, MessageV0, from_bytes_versioned, to_bytes_versioned
 from solders.pubkey import Pubkey
-from solders.transaction import SanitizeError
 
 from infra.chains.solana.addresses import LOOKUP_TABLE_PROGRAM
 
@@ -116,15 +115,12 @@ def read_message(message: bytes, tables: Tables) -> Read:
 def _parsed(message: bytes) -> Message | MessageV0:
     try:
         parsed = from_bytes_versioned(message)
-        if isinstance(parsed, MessageV0):
-            parsed.sanitize()
-    except (ValueError, SanitizeError) as error:
+    except ValueError as error:
         raise UnreadableMessage(f"not a message: {error}") from error
     if not isinstance(parsed, (Message, MessageV0)):
         raise UnreadableMessage("neither a legacy nor a v0 message")
     header, keys = parsed.header, len(parsed.account_keys)
     signers = header.num_required_signatures
-    # solders checks this of v0 messages only.
     if not header.num_readonly_signed_accounts < signers <= keys - header.num_readonly_unsigned_accounts:
         raise UnreadableMessage("a header that does not fit the accounts")
     if bytes(to_bytes_versioned(parsed)) != message:

@@ -64,7 +64,7 @@ class Jupiter:
         if asked.taker is None:
             raise Problem(400, error="Missing required parameter: taker")
         trip = await self._trip(asked)
-        tables: answers.Tables = {}
+        tables = await self._tables()
         if trip.lie == "wrong_table":  # says of an account what it is not
             theirs = associated_token_account(stranger(), Pubkey.from_string(asked.buy))
             tables = {stranger(): (theirs,)}
@@ -127,7 +127,11 @@ class Jupiter:
 
     async def v1_instructions(self, request: Request) -> dict[str, Any]:
         asked = V1SwapAsked.model_validate_json(await request.body()).as_swap()
-        return answers.v1_instructions_json(cast(Steps, (await self._trip(asked)).steps), {})
+        made = cast(Steps, (await self._trip(asked)).steps)
+        return answers.v1_instructions_json(made, await self._tables())
+
+    async def _tables(self) -> answers.Tables:
+        return await self._chain.tables(tuple(map(Pubkey.from_string, self._script.tables)))
 
     async def _held(self, asked: SwapAsked) -> int:
         owner, sell = Pubkey.from_string(cast(str, asked.taker)), Pubkey.from_string(asked.sell)

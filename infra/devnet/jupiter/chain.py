@@ -9,6 +9,7 @@ from solders.pubkey import Pubkey
 
 from infra.chains.solana.addresses import associated_token_account, jupiter_program_authority
 from infra.chains.solana.answers import AccountState, InContext, LatestBlockhash, SignatureStatus
+from infra.chains.solana.message import table_addresses
 from infra.chains.solana.rpc import SolanaNode
 
 POOL_ID: Final = 0  # the one pool of the embedded chain
@@ -52,6 +53,14 @@ class Chain:
     async def lamports(self, owner: Pubkey) -> int:
         _, (state,) = await self._accounts([owner])
         return state.lamports if state else 0
+
+    async def tables(self, keys: tuple[Pubkey, ...]) -> dict[Pubkey, tuple[Pubkey, ...]]:
+        """What the lookup tables hold; those that are none are left out."""
+        if not keys:
+            return {}
+        _, states = await self._accounts(list(keys))
+        held = zip(keys, states, strict=True)
+        return {key: table_addresses(state.owner, state.data) for key, state in held if state}
 
     async def blockhash(self) -> LatestBlockhash:
         params: list[Any] = [{"commitment": "confirmed"}]

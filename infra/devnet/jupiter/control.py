@@ -1,6 +1,7 @@
-"""Doors that the real service has not: choose the instruction's form, advise a fee, tell lies."""
+"""Doors that the real service has not: choose the instruction's form, advise a fee, name tables, tell lies."""
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from solders.pubkey import Pubkey
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -28,6 +29,19 @@ class Form(_Order):
     price_micro_lamports: int | None = Field(default=None, ge=0, lt=2**64)
 
 
+class Tables(_Order):
+    """Lookup tables on the chain that `/build` and `/swap-instructions` will name."""
+
+    tables: list[str] = Field(max_length=5)
+
+    @field_validator("tables")
+    @classmethod
+    def _are_addresses(cls, tables: list[str]) -> list[str]:
+        for table in tables:
+            Pubkey.from_string(table)
+        return tables
+
+
 def routes(script: Script) -> list[Route]:
     async def lies(request: Request) -> Response:
         try:
@@ -47,12 +61,21 @@ def routes(script: Script) -> list[Route]:
             script.price_micro_lamports = wanted.price_micro_lamports
         return JSONResponse({"form": script.form, "price_micro_lamports": script.price_micro_lamports})
 
+    async def tables(request: Request) -> Response:
+        try:
+            wanted = Tables.model_validate_json(await request.body())
+        except ValidationError as error:
+            return _refusal(error)
+        script.tables = tuple(wanted.tables)
+        return JSONResponse(wanted.model_dump())
+
     async def health(_: Request) -> Response:
         return JSONResponse({"form": script.form, "lie": script.lie, "calls": script.lies_left})
 
     return [
         Route("/_control/lies", lies, methods=["PUT"]),
         Route("/_control/form", form, methods=["PUT"]),
+        Route("/_control/tables", tables, methods=["PUT"]),
         Route("/_control/health", health, methods=["GET"]),
     ]
 

@@ -18,6 +18,7 @@ class Script:
     price_micro_lamports: int = _PRICE_MICRO_LAMPORTS
     lie: LieName = "none"
     lies_left: int | None = None  # None: until told otherwise
+    tables: tuple[str, ...] = ()  # lookup tables that answers name
 
     def next_lie(self) -> LieName:
         """The lie of this call, if any is left."""

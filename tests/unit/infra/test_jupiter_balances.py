@@ -23,7 +23,7 @@ from infra.chains.solana.addresses import (
 )
 from infra.chains.solana.answers import AccountState, FinalTransaction
 from infra.devnet.jupiter.lies import stranger
-from infra.devnet.solana.tokens import token_account
+from infra.devnet.solana.tokens import mint_account, token_account
 from infra.venues.jupiter.effect import effect_of
 from infra.venues.jupiter.settlement import settlement_of
 from infra.venues.protocol import Sent
@@ -75,6 +75,11 @@ def test_accounts_of_others_do_not_count() -> None:
     theirs = associated_token_account(stranger(), USDC_MINT)
     seen = effect((theirs, token_account(USDC_MINT, stranger(), 1), token_account(USDC_MINT, stranger(), 9)))
     assert seen == Effect(None, 0, 0, {}, ())
+
+
+def test_a_mint_is_no_token_account() -> None:
+    mint = mint_account(10**9, 6)
+    assert effect((USDC_MINT, mint, mint)) == Effect(None, 0, 0, {}, ())
 
 
 def test_an_account_that_passes_to_another_is_lost_and_named() -> None:

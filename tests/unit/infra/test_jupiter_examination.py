@@ -1,5 +1,7 @@
 """What the signer reads from the bytes of a swap, and what it refuses."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -216,3 +218,70 @@ def test_what_is_no_message_is_unreadable_and_nothing_else(noise: bytes) -> None
 def test_bytes_after_a_message_are_unreadable() -> None:
     with pytest.raises(UnreadableMessage):
         read_message(message_of(SWAPS[0].instructions()) + b"\0", {})
+
+
+def rewritten(swap: Swap, change: Callable[[list[AccountMeta]], object]) -> bytes:
+    """The swap's message with another list of accounts in Jupiter's instruction."""
+    instructions = swap.instructions()
+    at = next(n for n, one in enumerate(instructions) if one.program_id == JUPITER_PROGRAM)
+    accounts = list(instructions[at].accounts)
+    change(accounts)
+    instructions[at] = Instruction(JUPITER_PROGRAM, instructions[at].data, accounts)
+    return message_of(instructions)
+
+
+@pytest.mark.parametrize(
+    ("form", "fixed", "places"),
+    [
+        ("route", 9, (7, 8)),
+        ("route_v2", 10, (8, 9)),
+        ("shared_accounts_route", 13, (10, 11, 12)),
+        ("shared_accounts_route_v2", 12, (10, 11)),
+    ],
+)
+def test_a_swap_without_its_own_fixed_accounts_is_refused(form: FormName, fixed: int, places: tuple[int, ...]) -> None:
+    swap = both_ways(form)[0]
+    foreign = AccountMeta(stranger(), is_signer=False, is_writable=True)
+    for place in places:
+        message = rewritten(swap, lambda accounts, at=place: accounts.__setitem__(at, foreign))  # type: ignore[misc]
+        assert found(swap, message) == {Objection.UNEXPECTED_INSTRUCTION}
+    message = rewritten(swap, lambda accounts: accounts.__delitem__(slice(fixed - 1, None)))
+    assert found(swap, message) == {Objection.UNEXPECTED_INSTRUCTION}
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (0, 0),  # nobody signs
+        (0, 99),  # more signers than accounts
+        (1, 1),  # the payer is read-only
+        (2, 99),  # more read-only accounts than there are
+    ],
+)
+def test_a_header_that_does_not_fit_is_unreadable(legacy: bool, place: int, value: int) -> None:
+    swap = both_ways("route_v2")[0]
+    plain = Message.new_with_blockhash(swap.instructions(), WALLET.pubkey(), BLOCKHASH)
+    raw = bytearray(to_bytes_versioned(plain) if legacy else message_of(swap.instructions()))
+    raw[place + (not legacy)] = value
+    with pytest.raises(UnreadableMessage):
+        read_message(bytes(raw), {})
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+def test_an_instruction_that_names_what_is_not_there_is_unreadable(legacy: bool) -> None:
+    limit, *_ = SWAPS[0].instructions()
+    plain = Message.new_with_blockhash([limit], WALLET.pubkey(), BLOCKHASH)
+    raw = bytearray(to_bytes_versioned(plain) if legacy else message_of([limit]))
+    program = raw.index(limit.data) - 3  # program, number of accounts, length of data
+    assert raw[program] == 1
+    raw[program] = 2
+    with pytest.raises(UnreadableMessage):
+        read_message(bytes(raw), {})
+
+
+def test_a_message_of_a_later_version_is_unreadable() -> None:
+    raw = message_of(SWAPS[0].instructions())
+    for version in range(0x81, 0x100):
+        with pytest.raises(UnreadableMessage):
+            read_message(bytes([version]) + raw[1:], {})

@@ -95,3 +95,35 @@ def test_tightening_promises_the_minimum_and_changes_nothing_else(form: FormName
         assert made == data
     at = before.scalars_at + 16
     assert made[:at] + made[at + 2 :] == data[:at] + data[at + 2 :]
+
+
+def test_a_slippage_beyond_the_whole_is_unreadable() -> None:
+    data = swap_data("route_v2")
+    at = read_route(data).scalars_at + 16
+    assert read_route(data[:at] + (10_000).to_bytes(2, "little") + data[at + 2 :]).slippage_bps == 10_000
+    with pytest.raises(UnreadableRoute):
+        read_route(data[:at] + (10_001).to_bytes(2, "little") + data[at + 2 :])
+
+
+@pytest.mark.parametrize(
+    ("swap", "readable"),
+    [
+        (b"\x07", True),  # no fields
+        (b"\x11\x01", True),  # one bool
+        (b"\x1d" + bytes(16), True),
+        (b"\x2f\x01\x00", True),  # a bool, and no slices
+        (b"\x2f\x01\x01\x02\0\0\0" + bytes(4), True),  # a bool, and two slices
+        (b"\x2f\x01\x02", False),  # an option neither there nor absent
+        (b"\x4b\x00\x00\x00\x00", True),  # slices, none of them
+        (b"\x4b\x01\x00\x00\x00\x03\x02", True),
+        (b"\x4b\xff\xff\xff\xff", False),
+    ],
+)
+def test_the_amounts_are_found_behind_every_kind_of_swap(swap: bytes, readable: bool) -> None:
+    data = swap_data("route")
+    behind = data[13:]  # after discriminator, count and the number of a swap without fields
+    if readable:
+        assert read_route(data[:12] + swap + behind).amount_in == read_route(data).amount_in
+    else:
+        with pytest.raises(UnreadableRoute):
+            read_route(data[:12] + swap + behind)

@@ -50,7 +50,7 @@ TROUBLES: list[Answer] = [
     broken,
     never,
     lambda _: httpx.Response(429),
-    lambda _: httpx.Response(500),
+    lambda _: httpx.Response(500, json={"jsonrpc": "2.0", "id": 1, "result": 7}),
     lambda _: httpx.Response(200, content=b"{"),
     lambda _: httpx.Response(200, content=b"[" * 100_000),
     lambda _: httpx.Response(200, json=[]),
@@ -108,3 +108,9 @@ async def test_a_node_is_asked_once() -> None:
 
     await ask(count)
     assert calls == 1
+
+
+async def test_a_client_without_nodes_is_not_made() -> None:
+    async with httpx.AsyncClient() as http:
+        with pytest.raises(ValueError, match="URL"):
+            SolanaRpc((), http)
