@@ -14,7 +14,7 @@ from cli.demo_show import show
 from cli.demo_story import DemoFailed, Facts, Places, play
 from infra.config import EX_CONFIG
 from infra.devnet.postgres import PostgresUnavailable
-from infra.devnet.tenancy import Occupied
+from infra.devnet.tenancy import Occupied, Tenancy
 from infra.devnet.toolchain import ToolMissing, temporal_binary_shown
 from infra.devnet.world import PORT_BASE, World, WorldBroken
 
@@ -68,4 +68,7 @@ def _empty(state: Path) -> None:
     if state.exists() and any(state.iterdir()):
         if not (state / "logs").is_dir():
             raise WorldBroken(f"{state} holds something that no world made; give the demo another --state")
+        tenancy = Tenancy(state)
+        tenancy.end_leftovers()  # of a demo that was killed: they still hold ports and files
+        tenancy.release()
         shutil.rmtree(state)

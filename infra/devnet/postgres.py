@@ -176,14 +176,18 @@ def _remove_ownerless() -> None:
 
 
 def _copied(binaries: Path, base: Path) -> Path:
-    """The wheel's programs (38 MB) where the account can execute them; they find their files by themselves."""
+    """The wheel's programs (38 MB) where the account can execute them, laid out as they look for their libraries."""
     install = base / "install"
+    package = binaries.parents[1]
     if not install.exists():
         unfinished = base / "install.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.copytree(binaries.parent, unfinished, symlinks=True)
+        shutil.copytree(binaries.parent, unfinished / package.name / binaries.parent.name, symlinks=True)
+        libraries = package.with_name(f"{package.name}.libs")  # beside the package in a wheel for Linux
+        if libraries.exists():
+            shutil.copytree(libraries, unfinished / libraries.name, symlinks=True)
         unfinished.rename(install)
-    return install / "bin"
+    return install / package.name / binaries.parent.name / "bin"
 
 
 def _account() -> pwd.struct_passwd:

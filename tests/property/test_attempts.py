@@ -15,7 +15,8 @@ OPEN = (Fate.PENDING, Fate.UNKNOWN)
 landed = st.booleans().map(lambda succeeded: Sighting(Fate.LANDED, succeeded))
 dead = st.just(Sighting(Fate.DEAD, proof=(("height", "101"),)))
 still_open = st.sampled_from(OPEN).map(Sighting)
-sent_times = st.none() | st.integers(-1_800_000_000, 0).map(lambda us: NOW + timedelta(microseconds=us))
+seconds_ago, half_an_hour_ago = (st.integers(0, us) for us in (4_000_000, 1_800_000_000))
+sent_times = st.none() | (seconds_ago | half_an_hour_ago).map(lambda us: NOW - timedelta(microseconds=us))
 
 
 def _tries(sightings: st.SearchStrategy[Sighting]) -> st.SearchStrategy[tuple[Try, ...]]:
@@ -99,6 +100,14 @@ def test_how_long_an_ended_attempt_took_does_not_matter(tries: tuple[Try, ...], 
 def test_the_last_allowed_attempt_is_the_last(count: int) -> None:
     tries = tuple(sent(Fate.DEAD, timedelta(minutes=2), attempt_no=no) for no in range(1, count + 1))
     assert next_move(tries, NOW) is (Move.NEW_ATTEMPT if count < MAX_ATTEMPTS else Move.FAIL)
+
+
+def test_the_newest_open_attempt_is_the_one_to_send_again() -> None:
+    long_quiet, just_sent = timedelta(seconds=50), timedelta(seconds=1)
+    silent, waiting = sent(Fate.UNKNOWN, long_quiet), sent(Fate.PENDING, long_quiet)
+    assert next_move((silent, waiting), NOW) is Move.REBROADCAST
+    assert next_move((waiting, silent), NOW) is Move.WAIT
+    assert next_move((waiting, sent(Fate.PENDING, just_sent)), NOW) is Move.WAIT
 
 
 def test_the_pace_of_rebroadcasts_is_exact() -> None:

@@ -126,6 +126,15 @@ def test_a_chain_has_to_begin_at_the_beginning(records: list[Record], other: str
     assert first_break([moved, *records[1:]]) == 1
 
 
+@given(chains, bodies, st.integers(-3, 10**6))
+def test_a_number_left_out_shows_though_every_hash_fits(
+    records: list[Record], body: dict[str, object], seq: int
+) -> None:
+    assume(seq != len(records) + 1)
+    previous = records[-1].hash
+    assert first_break([*records, Record(seq, body, previous, seal(seq, body, previous))]) == seq
+
+
 @given(bodies, hashes, st.integers(1, 10**6), hashes)
 def test_a_seal_covers_the_number_the_body_and_the_hash_before(
     body: dict[str, object], previous: str, seq: int, other: str

@@ -15,6 +15,10 @@ def test_ids_stay_what_they_were_in_the_first_release() -> None:
     assert identity.workflow_id(TRIGGER) == f"execution/{TRIGGER}"
     assert identity.leg_id(EXECUTION, 1) == LEG
     assert identity.attempt_id(LEG, 1) == "att_rnbtrbcfogi2zszwv47hhacoqn"
+    assert identity.owner_id("k") == "own_o2k4py2hlf2szjwswglfeetcla"
+    assert identity.api_key_id("own_a", "k") == "key_s5pjp4bfg77qx7vv44vikdsb5u"
+    assert identity.wallet_id("own_a", "k") == "wal_epsgftncprqechpqwd76rcfi5d"
+    assert identity.rule_id("own_a", "k") == "rul_opkmkkechzlf4dncybnvxxatt7"
     assert identity.attempt_id(LEG, 2) == "att_hik3cuixp2267sqlujcucd6wzz"
 
 
