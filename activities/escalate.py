@@ -1,8 +1,8 @@
-"""Nothing is certain for too long: hand the execution to a person, with its hold and lease kept."""
+"""Nothing here can decide further: hand the execution to a person, with its hold and lease kept."""
 
 from temporalio import activity
 
-from domain.executions import Order
+from activities.results import Question
 from infra.db.executions import Executions
 from infra.db.system import System
 
@@ -13,12 +13,7 @@ class Escalate:
         self._system = system
 
     @activity.defn(name="escalate")
-    async def run(self, order: Order) -> None:
-        """Move to UNKNOWN and raise an operator's task, once. Errors: RACE_LOST (retried)."""
-        execution = await self._executions.load(order.execution_id)
-        await self._system.escalate(
-            execution,
-            "FATE_UNKNOWN",
-            "A signed payload may still land, and the venue has not said for a quarter of an hour whether it did. "
-            "Look its reference up at another node; funds stay held until one answers.",
-        )
+    async def run(self, question: Question) -> None:
+        """Raise an operator's task, once, and move what may be out to UNKNOWN. Errors: RACE_LOST (retried)."""
+        execution = await self._executions.load(question.order.execution_id)
+        await self._system.escalate(execution, question.code, question.detail)

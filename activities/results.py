@@ -68,3 +68,12 @@ class EndRequest:
     order: Order
     codes: tuple[str, ...] = ()
     cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What only a person can decide about an execution: a public code, and a sentence that says what to do."""
+
+    order: Order
+    code: str
+    detail: str

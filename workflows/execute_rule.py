@@ -9,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.lock import Lock
     from activities.preflight import Preflight
     from activities.reconcile import Reconcile
-    from activities.results import Ending, EndRequest, Finding, SignAnswer, SignRequest
+    from activities.results import Ending, EndRequest, Finding, Question, SignAnswer, SignRequest
     from activities.sign import Sign
     from activities.submit import Submit
     from domain.attempts import Move
@@ -27,6 +27,14 @@ with workflow.unsafe.imports_passed_through():
 
 step = workflow.execute_activity_method
 
+FATE_UNKNOWN = (
+    "FATE_UNKNOWN",
+    (
+        "A signed payload may still land, and the venue has not said for a quarter of an hour whether it did. "
+        "Look its reference up at another node; the funds stay held until one answers."
+    ),
+)
+
 
 @workflow.defn(name="ExecuteRule")
 class ExecuteRule:
@@ -41,6 +49,15 @@ class ExecuteRule:
 
     @workflow.run
     async def run(self, order: Order) -> Ending:
+        """Errors: a step's final failure ends the run with its code, after a person has been asked."""
+        try:
+            return await self._carry_out(order)
+        except ActivityError as error:
+            question = Question(order, _code(error, "STEP_FAILED"), f"{error.activity_type}: {error.cause}")
+            await step(Escalate.run, question, summary="raise an operator's task", **QUICK)
+            raise
+
+    async def _carry_out(self, order: Order) -> Ending:
         self._show("PENDING", "checking whether the rule may act now")
         checked = await step(Preflight.run, order, summary="every check, recorded", **QUICK)
         if checked.over:
@@ -98,9 +115,7 @@ class ExecuteRule:
         try:
             return await step(Sign.run, request, summary=f"attempt {request.attempt_no}", **SIGN)
         except ActivityError as error:
-            cause = error.cause
-            code = cause.type if isinstance(cause, ApplicationError) and cause.type else "SIGNING_TIMED_OUT"
-            return SignAnswer(codes=(code,))
+            return SignAnswer(codes=(_code(error, "SIGNING_TIMED_OUT"),))
 
     async def _confirm(self, order: Order) -> Finding:
         """The finding that ends this attempt. What nobody can tell is shown to a person, and asked again."""
@@ -108,7 +123,7 @@ class ExecuteRule:
             finding = await step(Confirm.run, order, summary="look up until certain", **WATCH)
             if finding.move is not Move.ESCALATE:
                 return finding
-            await step(Escalate.run, order, summary="raise an operator's task", **QUICK)
+            await step(Escalate.run, Question(order, *FATE_UNKNOWN), summary="raise an operator's task", **QUICK)
             self._show("UNKNOWN", f"nobody can say yet what became of it: {finding.detail}")
             if workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(order)  # every step answers from its record: nothing happens twice
@@ -162,3 +177,8 @@ class ExecuteRule:
             raise ApplicationError(
                 "a payload may already be signed and sent; it will be followed to its end", type="TOO_LATE_TO_CANCEL"
             )
+
+
+def _code(error: ActivityError, otherwise: str) -> str:
+    cause = error.cause
+    return cause.type if isinstance(cause, ApplicationError) and cause.type else otherwise

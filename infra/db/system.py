@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domain.executions import Execution
-from domain.lifecycle import FINAL, ExecutionState
+from domain.lifecycle import EXECUTION_MOVES, FINAL, ExecutionState
 from infra.db.book import Book
 from infra.db.executions import move, status_of
 
@@ -59,12 +59,12 @@ class System:
         return [Heartbeat(r["process"], r["kind"], r["age_s"], r["detail"], r["beat_at"]) for r in rows]
 
     async def escalate(self, execution: Execution, code: str, detail: str) -> None:
-        """→ UNKNOWN with an operator task; hold and lease stay. Again is the same."""
+        """An operator's task, and → UNKNOWN where a payload may be out; hold and lease stay. Again is the same."""
         async with self._book.begin() as tx:
             before = await status_of(tx, execution.id)
             if before in FINAL:
                 return
-            if before is not ExecutionState.UNKNOWN:
+            if ExecutionState.UNKNOWN in EXECUTION_MOVES[before]:
                 await move(tx, execution, before, ExecutionState.UNKNOWN, (code,))
             raised = await tx.change(
                 "INSERT INTO operator_task (execution_id, code, detail) VALUES (:e, :code, :detail) "

@@ -54,9 +54,7 @@ class Venue(Protocol):
     async def build(self, intent: Intent, quote: Quote, slot: Slot) -> Unsigned:
         """The payload for an intent. Errors: QUOTE_UNAVAILABLE (retried), NO_ROUTE (final)."""
 
-    async def examine(
-        self, intent: Intent, quote: Quote, slot: Slot, unsigned: Unsigned
-    ) -> tuple[Refusal, ...]:
+    async def examine(self, intent: Intent, quote: Quote, slot: Slot, unsigned: Unsigned) -> tuple[Refusal, ...]:
         """Every reason not to sign (law 4), from decoding the payload and from simulating it.
 
         Empty means: signing it can do nothing but what `intent` says. Errors: CHAIN_UNAVAILABLE (retried).

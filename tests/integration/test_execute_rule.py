@@ -5,7 +5,7 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
@@ -246,3 +246,18 @@ async def test_the_history_of_an_execution_replays(desk: Desk) -> None:
     replayed = await Replayer(workflows=[ExecuteRule], data_converter=pydantic_data_converter).replay_workflow(history)
     assert replayed.replay_failure is None
     assert len(history.events) < 120, "an execution stays small"
+
+
+async def test_a_step_that_fails_for_good_asks_a_person_and_keeps_what_is_held(desk: Desk) -> None:
+    async with working(desk):
+        desk.venue.unexplained = 1
+        order = await desk.order()
+        with pytest.raises(WorkflowFailureError):
+            await desk.ending(order)
+    assert await desk.rows("SELECT code FROM operator_task WHERE execution_id = :e", e=order.execution_id) == [
+        {"code": "INTEGRITY_BROKEN"}
+    ]
+    assert await desk.status(order) == "UNKNOWN"
+    assert await desk.rows("SELECT holder FROM lease WHERE wallet_id = :w", w=order.wallet_id) == [
+        {"holder": order.execution_id}
+    ]

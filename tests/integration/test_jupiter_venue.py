@@ -2,33 +2,21 @@
 
 import asyncio
 import base64
-import json
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from solders.address_lookup_table_account import derive_lookup_table_address
-from solders.hash import Hash
 from solders.keypair import Keypair
-from solders.message import MessageV0
-from solders.pubkey import Pubkey
 from solders.signature import Signature
-from solders.system_program import (
-    CreateLookupTableParams,
-    ExtendLookupTableParams,
-    create_lookup_table,
-    extend_lookup_table,
-)
-from solders.transaction import VersionedTransaction
 
 from domain.assets import SOL, SOLANA_USDC
-from domain.attempts import Fate, Sighting
+from domain.attempts import Fate
 from domain.errors import ChainUnavailable, IntegrityBroken, NoRoute, QuoteUnavailable, SettlementUnreadable
 from domain.intents import Intent, Objection, Slot, least_acceptable
-from domain.ledger import Settlement, entries
+from domain.ledger import entries
 from domain.money import Amount
 from domain.solana_intent import TOKEN_ACCOUNT_RENT_LAMPORTS
 from infra.chains.solana.addresses import (
@@ -42,10 +30,10 @@ from infra.chains.solana.rpc import SolanaRpc
 from infra.devnet.jupiter.lies import LieName
 from infra.venues.jupiter.api import JupiterApi
 from infra.venues.jupiter.venue import JupiterVenue
-from infra.venues.protocol import Sent, Signed, Unsigned, Venue
-from tests.world.conditions import until
+from infra.venues.protocol import Sent, Unsigned, Venue
 from tests.world.jupiter import JupiterExchange, jupiter_exchange
 from tests.world.solana import SolanaNode, solana_node
+from tests.world.swapper import History, Swapper, begin_anew, table_of
 
 FORMS = ["route_v2", "route", "shared_accounts_route", "shared_accounts_route_v2"]
 NOWHERE = "http://127.0.0.1:9"  # discard: nobody listens
@@ -65,82 +53,6 @@ LIES: dict[LieName, Objection] = {
 }
 
 
-class History(httpx.AsyncBaseTransport):
-    """A node that tells the heights of old blocks, as a validator with its ledger does."""
-
-    def __init__(self) -> None:
-        self._wire = httpx.AsyncHTTPTransport()
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if b'"getBlock"' not in request.content:
-            return await self._wire.handle_async_request(request)
-        asked = json.loads(request.content)
-        call = {"jsonrpc": "2.0", "id": 1, "method": "getEpochInfo", "params": []}
-        answer = await self._wire.handle_async_request(httpx.Request("POST", request.url, json=call))
-        head = json.loads(await answer.aread())["result"]
-        skipped = head["absoluteSlot"] - head["blockHeight"]  # the embedded chain skips no slot later on
-        height = {"blockHeight": asked["params"][0] - skipped}
-        return httpx.Response(200, json={"jsonrpc": "2.0", "id": asked["id"], "result": height})
-
-    async def aclose(self) -> None:
-        await self._wire.aclose()
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    node: SolanaNode
-    jupiter: JupiterExchange
-    http: httpx.AsyncClient
-    venue: JupiterVenue
-    key: Keypair
-
-    @property
-    def address(self) -> str:
-        return str(self.key.pubkey())
-
-    def buys_sol(self, usdc: int = 50_000_000) -> Intent:
-        return Intent(Amount(usdc, SOLANA_USDC), SOL, 50, self.address)
-
-    def sells_sol(self, lamports: int = 2 * 10**9) -> Intent:
-        return Intent(Amount(lamports, SOL), SOLANA_USDC, 50, self.address)
-
-    async def made(self, intent: Intent) -> tuple[Slot, Unsigned]:
-        """Built and found good."""
-        quote, slot = await self.venue.quote(intent), await self.venue.slot()
-        unsigned = await self.venue.build(intent, quote, slot)
-        assert await self.venue.examine(intent, quote, slot, unsigned) == ()
-        return slot, unsigned
-
-    def signed(self, unsigned: Unsigned) -> Signed:
-        return self.venue.seal(unsigned, bytes(self.key.sign_message(unsigned.message)))
-
-    async def sent(self, intent: Intent) -> Sent:
-        slot, unsigned = await self.made(intent)
-        signed = self.signed(unsigned)
-        await self.venue.submit(signed.payload)
-        return Sent(signed.payload, signed.venue_ref, slot)
-
-    async def landed(self, sent: Sent) -> Sighting:
-        """Its sighting once it is final."""
-        seen: list[Sighting] = []
-
-        async def is_final() -> bool:
-            seen[:] = await self.venue.look_up((sent,))
-            return seen[0].fate is Fate.LANDED
-
-        await until(is_final)
-        return seen[0]
-
-    async def settled(self, intent: Intent) -> Settlement:
-        sent = await self.sent(intent)
-        assert (await self.landed(sent)).succeeded is True
-        return await self.venue.settle(sent, intent)
-
-    async def held(self) -> dict[str, int]:
-        held = await self.venue.balances(self.address, (SOL, SOLANA_USDC))
-        return {asset: amount.base for asset, amount in held.items()}
-
-
 @pytest.fixture(scope="module")
 def solana(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SolanaNode]:
     with solana_node(Path(tmp_path_factory.mktemp("solana"))) as node:
@@ -153,18 +65,8 @@ def exchange(tmp_path_factory: pytest.TempPathFactory, solana: SolanaNode) -> It
         yield exchange
 
 
-def begin_anew(solana: SolanaNode, exchange: JupiterExchange) -> None:
-    """As if no test had been here."""
-    exchange.lie("none")
-    exchange.tables()
-    exchange.form("route_v2", price_micro_lamports=50_000)
-    for part in (solana.rpc_url, exchange.url):
-        httpx.delete(f"{part}/_control/faults", timeout=5).raise_for_status()
-    solana.set_pool(usdc=2_000_000 * 10**6, sol=10_000 * 10**9)
-
-
 @pytest.fixture
-async def world(solana: SolanaNode, exchange: JupiterExchange) -> AsyncIterator[World]:
+async def world(solana: SolanaNode, exchange: JupiterExchange) -> AsyncIterator[Swapper]:
     """A wallet with 10 SOL and 1,000 USDC, an honest Jupiter, and the pool at 200 USDC a SOL."""
     begin_anew(solana, exchange)
     key = Keypair()
@@ -172,7 +74,7 @@ async def world(solana: SolanaNode, exchange: JupiterExchange) -> AsyncIterator[
     solana.give_tokens(key.pubkey(), USDC_MINT, 1_000 * 10**6)
     async with httpx.AsyncClient(transport=History()) as http:
         venue = JupiterVenue(JupiterApi(exchange.url, http), SolanaRpc((solana.rpc_url,), http))
-        yield World(solana, exchange, http, venue, key)
+        yield Swapper(solana, exchange, http, venue, key)
 
 
 def test_the_venue_fits_the_protocol() -> None:
@@ -182,7 +84,7 @@ def test_the_venue_fits_the_protocol() -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("direction", ["buys_sol", "sells_sol"])
-async def test_a_swap_moves_what_was_quoted_and_its_book_balances(world: World, form: str, direction: str) -> None:
+async def test_a_swap_moves_what_was_quoted_and_its_book_balances(world: Swapper, form: str, direction: str) -> None:
     world.jupiter.form(form)
     intent = world.buys_sol() if direction == "buys_sol" else world.sells_sol()
     quote, before = await world.venue.quote(intent), await world.held()
@@ -196,7 +98,7 @@ async def test_a_swap_moves_what_was_quoted_and_its_book_balances(world: World, 
     assert entries(settled, "wallet", "jupiter")
 
 
-async def test_the_deposit_of_a_new_token_account_is_rent(world: World) -> None:
+async def test_the_deposit_of_a_new_token_account_is_rent(world: Swapper) -> None:
     key = Keypair()
     world.node.give_lamports(key.pubkey(), 5 * 10**9)
     newcomer = replace(world, key=key)
@@ -206,7 +108,7 @@ async def test_the_deposit_of_a_new_token_account_is_rent(world: World) -> None:
     assert entries(settled, "wallet", "jupiter")
 
 
-async def test_wrapped_sol_sent_by_a_stranger_does_not_bend_the_book(world: World) -> None:
+async def test_wrapped_sol_sent_by_a_stranger_does_not_bend_the_book(world: Swapper) -> None:
     world.node.give_tokens(world.address, WSOL_MINT, 12_345)
     intent = world.buys_sol()
     quote = await world.venue.quote(intent)
@@ -216,12 +118,12 @@ async def test_wrapped_sol_sent_by_a_stranger_does_not_bend_the_book(world: Worl
     assert entries(settled, "wallet", "jupiter")
 
 
-async def test_a_quote_promises_what_the_slippage_cap_leaves(world: World) -> None:
+async def test_a_quote_promises_what_the_slippage_cap_leaves(world: Swapper) -> None:
     quote = await world.venue.quote(world.buys_sol())
     assert quote.minimum.base == least_acceptable(quote.expected.base, 50)
 
 
-async def test_a_price_that_slipped_a_little_still_guarantees_the_quoted_minimum(world: World) -> None:
+async def test_a_price_that_slipped_a_little_still_guarantees_the_quoted_minimum(world: Swapper) -> None:
     """0.2 % worse since the quote, 0.5 % allowed: the built swap promises what the quote promised."""
     intent = world.buys_sol()
     quote, slot = await world.venue.quote(intent), await world.venue.slot()
@@ -230,7 +132,7 @@ async def test_a_price_that_slipped_a_little_still_guarantees_the_quoted_minimum
     assert await world.venue.examine(intent, quote, slot, unsigned) == ()
 
 
-async def test_a_price_that_slipped_too_far_is_refused(world: World) -> None:
+async def test_a_price_that_slipped_too_far_is_refused(world: Swapper) -> None:
     intent = world.buys_sol()
     quote, slot = await world.venue.quote(intent), await world.venue.slot()
     world.node.set_pool(usdc=2_020_000 * 10**6, sol=10_000 * 10**9)
@@ -241,7 +143,7 @@ async def test_a_price_that_slipped_too_far_is_refused(world: World) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("lie", LIES)
-async def test_a_lying_jupiter_gets_no_signature(world: World, lie: LieName, form: str) -> None:
+async def test_a_lying_jupiter_gets_no_signature(world: Swapper, lie: LieName, form: str) -> None:
     world.jupiter.form(form)
     intent = world.buys_sol()
     quote, slot = await world.venue.quote(intent), await world.venue.slot()
@@ -251,7 +153,7 @@ async def test_a_lying_jupiter_gets_no_signature(world: World, lie: LieName, for
     assert LIES[lie] in {one.objection for one in refusals}
 
 
-async def test_a_lie_about_a_lookup_table_changes_nothing(world: World) -> None:
+async def test_a_lie_about_a_lookup_table_changes_nothing(world: Swapper) -> None:
     """The tables are read from the chain, whatever Jupiter says they hold."""
     intent = world.buys_sol()
     quote, slot = await world.venue.quote(intent), await world.venue.slot()
@@ -260,37 +162,7 @@ async def test_a_lie_about_a_lookup_table_changes_nothing(world: World) -> None:
     assert await world.venue.build(intent, quote, slot) == honest
 
 
-async def table_of(world: World, *addresses: Pubkey) -> Pubkey:
-    """A lookup table that the world's wallet made on the chain, ready for use."""
-    payer = world.key.pubkey()
-    # The newest slot is not yet among those that the chain's programs see.
-    slot = int(world.node.call("getSlot", {"commitment": "confirmed"})) - 1
-    table, _ = derive_lookup_table_address(payer, slot)
-    made, _ = create_lookup_table(
-        CreateLookupTableParams(authority_address=payer, payer_address=payer, recent_slot=slot)
-    )
-    filled = extend_lookup_table(
-        ExtendLookupTableParams(
-            lookup_table_address=table,
-            authority_address=payer,
-            payer_address=payer,
-            new_addresses=list(addresses),
-        )
-    )
-    latest = world.node.call("getLatestBlockhash", {"commitment": "confirmed"})["value"]
-    message = MessageV0.try_compile(payer, [made, filled], [], Hash.from_string(latest["blockhash"]))
-    receipt = await world.venue.submit(bytes(VersionedTransaction(message, [world.key])))
-    assert "accepted" in receipt.answer
-    seen = {"encoding": "base64", "commitment": "confirmed"}
-
-    async def there() -> bool:
-        return world.node.call("getAccountInfo", str(table), seen)["value"] is not None
-
-    await until(there)
-    return table
-
-
-async def test_a_swap_through_a_lookup_table_of_the_chain_is_read_and_settled(world: World) -> None:
+async def test_a_swap_through_a_lookup_table_of_the_chain_is_read_and_settled(world: Swapper) -> None:
     intent = world.buys_sol()
     _, plain = await world.made(intent)
     world.node.advance(5)  # the chain has to have recent slots for a table to be named after
@@ -310,13 +182,13 @@ async def test_a_swap_through_a_lookup_table_of_the_chain_is_read_and_settled(wo
     assert entries(settled, "wallet", "jupiter")
 
 
-async def test_a_fee_that_jupiter_exaggerates_is_held_down(world: World) -> None:
+async def test_a_fee_that_jupiter_exaggerates_is_held_down(world: Swapper) -> None:
     world.jupiter.form("route_v2", price_micro_lamports=10**15)
     settled = await world.settled(world.buys_sol())
     assert 50_000 < settled.fee.base <= 2_000_000
 
 
-async def test_a_wallet_that_cannot_pay_is_told_by_the_simulation(world: World) -> None:
+async def test_a_wallet_that_cannot_pay_is_told_by_the_simulation(world: Swapper) -> None:
     intent = world.buys_sol(usdc=1_001 * 10**6)
     quote, slot = await world.venue.quote(intent), await world.venue.slot()
     unsigned = await world.venue.build(intent, quote, slot)
@@ -324,7 +196,7 @@ async def test_a_wallet_that_cannot_pay_is_told_by_the_simulation(world: World) 
     assert refusal.objection is Objection.SIMULATION_FAILED
 
 
-async def test_a_message_for_another_slot_is_refused(world: World) -> None:
+async def test_a_message_for_another_slot_is_refused(world: Swapper) -> None:
     intent = world.buys_sol()
     quote, slot = await world.venue.quote(intent), await world.venue.slot()
     unsigned = await world.venue.build(intent, quote, slot)
@@ -333,20 +205,20 @@ async def test_a_message_for_another_slot_is_refused(world: World) -> None:
     assert {one.objection for one in refusals} == {Objection.OTHER_SLOT}
 
 
-async def test_noise_is_unreadable_and_not_signed(world: World) -> None:
+async def test_noise_is_unreadable_and_not_signed(world: Swapper) -> None:
     intent = world.buys_sol()
     quote, slot = await world.venue.quote(intent), await world.venue.slot()
     (refusal,) = await world.venue.examine(intent, quote, slot, Unsigned(b"\x80noise"))
     assert refusal.objection is Objection.UNREADABLE
 
 
-async def test_a_signature_of_another_key_is_not_sealed(world: World) -> None:
+async def test_a_signature_of_another_key_is_not_sealed(world: Swapper) -> None:
     _, unsigned = await world.made(world.buys_sol())
     with pytest.raises(IntegrityBroken):
         world.venue.seal(unsigned, bytes(Keypair().sign_message(unsigned.message)))
 
 
-async def test_the_reference_is_the_signature_and_known_before_sending(world: World) -> None:
+async def test_the_reference_is_the_signature_and_known_before_sending(world: Swapper) -> None:
     _, unsigned = await world.made(world.buys_sol())
     signature = world.key.sign_message(unsigned.message)
     signed = world.venue.seal(unsigned, bytes(signature))
@@ -355,7 +227,7 @@ async def test_the_reference_is_the_signature_and_known_before_sending(world: Wo
     assert len(signed.payload) <= 1232
 
 
-async def test_the_same_bytes_sent_again_and_again_land_once(world: World) -> None:
+async def test_the_same_bytes_sent_again_and_again_land_once(world: Swapper) -> None:
     before = await world.held()
     sent = await world.sent(world.buys_sol())
     for _ in range(3):
@@ -365,7 +237,7 @@ async def test_the_same_bytes_sent_again_and_again_land_once(world: World) -> No
     assert (await world.held())[SOLANA_USDC.id] == before[SOLANA_USDC.id] - 50_000_000
 
 
-async def test_a_preflight_refusal_is_written_down_and_proves_nothing(world: World) -> None:
+async def test_a_preflight_refusal_is_written_down_and_proves_nothing(world: Swapper) -> None:
     slot, unsigned = await world.made(world.buys_sol())
     signed = world.signed(unsigned)
     world.node.set_pool(usdc=4_000_000 * 10**6, sol=10_000 * 10**9)
@@ -375,7 +247,7 @@ async def test_a_preflight_refusal_is_written_down_and_proves_nothing(world: Wor
     assert seen.fate is Fate.PENDING
 
 
-async def test_a_swap_that_lands_as_a_failure_cost_its_fee_alone(world: World) -> None:
+async def test_a_swap_that_lands_as_a_failure_cost_its_fee_alone(world: Swapper) -> None:
     intent = world.buys_sol()
     slot, unsigned = await world.made(intent)
     signed = world.signed(unsigned)
@@ -391,7 +263,7 @@ async def test_a_swap_that_lands_as_a_failure_cost_its_fee_alone(world: World) -
     assert (await world.held())[SOL.id] == before[SOL.id] - settled.fee.base
 
 
-async def test_an_attempt_that_was_never_sent_is_dead_once_its_height_is_final(world: World) -> None:
+async def test_an_attempt_that_was_never_sent_is_dead_once_its_height_is_final(world: Swapper) -> None:
     slot, unsigned = await world.made(world.buys_sol())
     signed = world.signed(unsigned)
     sent = Sent(signed.payload, signed.venue_ref, slot)
@@ -416,7 +288,7 @@ async def test_an_attempt_that_was_never_sent_is_dead_once_its_height_is_final(w
     "fault", [{"mode": "status", "status": 429}, {"mode": "drop_after"}, {"mode": "truncate"}, {"mode": "garble"}]
 )
 async def test_a_look_up_that_fails_is_unknown_and_never_an_absence(
-    world: World, method: str, fault: dict[str, Any]
+    world: Swapper, method: str, fault: dict[str, Any]
 ) -> None:
     slot, unsigned = await world.made(world.buys_sol())
     signed = world.signed(unsigned)
@@ -427,7 +299,7 @@ async def test_a_look_up_that_fails_is_unknown_and_never_an_absence(
 
 
 @pytest.mark.parametrize("mode", ["drop_before", "drop_after", "truncate", "garble"])
-async def test_a_send_without_an_answer_is_neither_failure_nor_success(world: World, mode: str) -> None:
+async def test_a_send_without_an_answer_is_neither_failure_nor_success(world: Swapper, mode: str) -> None:
     slot, unsigned = await world.made(world.buys_sol())
     signed = world.signed(unsigned)
     world.node.fault("sendTransaction", mode)
@@ -437,7 +309,7 @@ async def test_a_send_without_an_answer_is_neither_failure_nor_success(world: Wo
     assert (await world.landed(Sent(signed.payload, signed.venue_ref, slot))).succeeded is True
 
 
-async def test_one_node_down_is_passed_over_by_every_verb(world: World) -> None:
+async def test_one_node_down_is_passed_over_by_every_verb(world: Swapper) -> None:
     rpc = SolanaRpc((NOWHERE, world.node.rpc_url), world.http)
     venue = JupiterVenue(JupiterApi(world.jupiter.url, world.http), rpc)
     two = replace(world, venue=venue)
@@ -445,7 +317,7 @@ async def test_one_node_down_is_passed_over_by_every_verb(world: World) -> None:
     assert settled.succeeded
 
 
-async def test_no_node_at_all_is_the_chain_unavailable(world: World) -> None:
+async def test_no_node_at_all_is_the_chain_unavailable(world: Swapper) -> None:
     rpc = SolanaRpc((NOWHERE,), world.http)
     venue = JupiterVenue(JupiterApi(world.jupiter.url, world.http), rpc)
     for question in (venue.slot(), venue.balances(world.address, (SOL,)), venue.submit(b"bytes")):
@@ -453,7 +325,7 @@ async def test_no_node_at_all_is_the_chain_unavailable(world: World) -> None:
             await question
 
 
-async def test_a_settlement_that_cannot_be_read_yet_is_asked_again(world: World) -> None:
+async def test_a_settlement_that_cannot_be_read_yet_is_asked_again(world: Swapper) -> None:
     intent = world.buys_sol()
     sent = await world.sent(intent)
     await world.landed(sent)
@@ -465,7 +337,7 @@ async def test_a_settlement_that_cannot_be_read_yet_is_asked_again(world: World)
     assert (await world.venue.settle(sent, intent)).succeeded
 
 
-async def test_a_jupiter_that_limits_or_falls_silent_gives_no_quote(world: World) -> None:
+async def test_a_jupiter_that_limits_or_falls_silent_gives_no_quote(world: Swapper) -> None:
     for fault in ({"mode": "status", "status": 429}, {"mode": "drop_before"}, {"mode": "truncate"}):
         world.jupiter.fault(match="/swap/v2/build", **fault)
         with pytest.raises(QuoteUnavailable):
@@ -475,19 +347,19 @@ async def test_a_jupiter_that_limits_or_falls_silent_gives_no_quote(world: World
         await JupiterVenue(wrong, SolanaRpc((world.node.rpc_url,), world.http)).quote(world.buys_sol())
 
 
-async def test_a_pool_that_pays_nothing_is_no_route(world: World) -> None:
+async def test_a_pool_that_pays_nothing_is_no_route(world: Swapper) -> None:
     with pytest.raises(NoRoute):
         await world.venue.quote(Intent(Amount(1, SOL), SOLANA_USDC, 50, world.address))
 
 
-async def test_balances_are_final_and_nothing_where_there_is_no_account(world: World) -> None:
+async def test_balances_are_final_and_nothing_where_there_is_no_account(world: Swapper) -> None:
     stranger = str(Keypair().pubkey())
     held = await world.venue.balances(stranger, (SOL, SOLANA_USDC))
     assert held == {SOL.id: Amount(0, SOL), SOLANA_USDC.id: Amount(0, SOLANA_USDC)}
     assert await world.held() == {SOL.id: 10 * 10**9, SOLANA_USDC.id: 1_000 * 10**6}
 
 
-async def test_the_swaps_of_many_wallets_are_looked_up_together(world: World) -> None:
+async def test_the_swaps_of_many_wallets_are_looked_up_together(world: Swapper) -> None:
     sent = []
     for _ in range(5):
         key = Keypair()
