@@ -12,6 +12,7 @@ from infra.devnet.toolchain import temporal_binary
 from infra.devnet.world import World
 from tests.e2e.conftest import Tap
 from tests.e2e.trader import Trader
+from tests.world.conditions import until
 
 
 async def test_a_market_that_crosses_its_threshold_settles_one_swap_that_the_book_has_to_the_base_unit(
@@ -60,6 +61,33 @@ async def test_the_executor_killed_between_the_broadcast_and_its_record_pays_onc
     assert execution["status"] == "SETTLED"
     assert len(execution["attempts"]) == 1
     assert [attempt["id_on_venue"] for attempt in execution["attempts"]] == await trader.landed()
+
+
+async def test_a_payload_that_never_arrives_is_followed_to_its_proven_death_and_only_then_signed_anew(
+    trader: Trader, world: World
+) -> None:
+    node = f"{world.url('solana')}/_control"
+    fault = {"match": "sendTransaction", "calls": 100_000, "mode": "drop_before"}
+    (await trader.http.put(f"{node}/faults", json=fault)).raise_for_status()
+    try:
+        execution_id = await trader.fire(await trader.active_rule())
+
+        async def sent() -> bool:
+            attempts = (await trader.get(f"/executions/{execution_id}"))["attempts"]
+            return bool(attempts and attempts[0]["first_sent_at"])
+
+        await until(sent)
+        (await trader.http.put(f"{node}/advance", json={"slots": 150})).raise_for_status()
+    finally:
+        (await trader.http.delete(f"{node}/faults")).raise_for_status()
+    execution = await trader.ended(execution_id)
+    assert execution["status"] == "SETTLED"
+    assert [attempt["fate"] for attempt in execution["attempts"]] == ["DEAD", "LANDED"]
+    dead, landed = execution["attempts"]
+    assert dead["final_at"] < landed["signed_at"], "the proof came first"
+    [proof] = [e["body"]["proof"] for e in execution["events"] if e["body"].get("fate") == "DEAD"]
+    assert int(proof["finalized_block_height"]) > dead["valid_until"]
+    assert await trader.landed() == [landed["id_on_venue"]]
 
 
 async def test_resetting_the_finished_workflow_makes_no_payload_and_the_same_outcome(

@@ -33,7 +33,7 @@ from infra.venues.jupiter.venue import JupiterVenue
 from infra.venues.protocol import Sent, Unsigned, Venue
 from tests.world.jupiter import JupiterExchange, jupiter_exchange
 from tests.world.solana import SolanaNode, solana_node
-from tests.world.swapper import History, Swapper, begin_anew, table_of
+from tests.world.swapper import Swapper, begin_anew, table_of
 
 FORMS = ["route_v2", "route", "shared_accounts_route", "shared_accounts_route_v2"]
 NOWHERE = "http://127.0.0.1:9"  # discard: nobody listens
@@ -72,7 +72,7 @@ async def world(solana: SolanaNode, exchange: JupiterExchange) -> AsyncIterator[
     key = Keypair()
     solana.give_lamports(key.pubkey(), 10 * 10**9)
     solana.give_tokens(key.pubkey(), USDC_MINT, 1_000 * 10**6)
-    async with httpx.AsyncClient(transport=History()) as http:
+    async with httpx.AsyncClient() as http:
         venue = JupiterVenue(JupiterApi(exchange.url, http), SolanaRpc((solana.rpc_url,), http))
         yield Swapper(solana, exchange, http, venue, key)
 

@@ -124,6 +124,11 @@ def test_the_time_of_escalation_is_exact() -> None:
         assert next_move((sent(fate, ESCALATE_AFTER, timedelta(0)),), NOW) is Move.WAIT
 
 
+def test_a_young_attempt_does_not_excuse_an_old_one() -> None:
+    old, young = sent(Fate.UNKNOWN, ESCALATE_AFTER + TICK), sent(Fate.PENDING, timedelta(0))
+    assert next_move((old, young), NOW) is Move.ESCALATE
+
+
 def test_a_leg_without_attempts_has_no_next_move() -> None:
     with pytest.raises(ValueError, match="sign first"):
         next_move((), NOW)

@@ -1,6 +1,5 @@
 """A wallet that swaps: a key with money, a Jupiter, a node, and the venue between them."""
 
-import json
 from dataclasses import dataclass
 
 import httpx
@@ -27,27 +26,6 @@ from infra.venues.protocol import Sent, Signed, Unsigned
 from tests.world.conditions import until
 from tests.world.jupiter import JupiterExchange
 from tests.world.solana import SolanaNode
-
-
-class History(httpx.AsyncBaseTransport):
-    """A node that tells the heights of old blocks, as a validator with its ledger does."""
-
-    def __init__(self) -> None:
-        self._wire = httpx.AsyncHTTPTransport()
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if b'"getBlock"' not in request.content:
-            return await self._wire.handle_async_request(request)
-        asked = json.loads(request.content)
-        call = {"jsonrpc": "2.0", "id": 1, "method": "getEpochInfo", "params": []}
-        answer = await self._wire.handle_async_request(httpx.Request("POST", request.url, json=call))
-        head = json.loads(await answer.aread())["result"]
-        skipped = head["absoluteSlot"] - head["blockHeight"]  # the embedded chain skips no slot later on
-        height = {"blockHeight": asked["params"][0] - skipped}
-        return httpx.Response(200, json={"jsonrpc": "2.0", "id": asked["id"], "result": height})
-
-    async def aclose(self) -> None:
-        await self._wire.aclose()
 
 
 @dataclass(frozen=True, slots=True)

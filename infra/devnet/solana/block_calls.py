@@ -36,6 +36,21 @@ def get_block_time(chain: Chain, params: Params) -> int:
     return block.time_s
 
 
+def get_block(chain: Chain, params: Params) -> dict[str, Any]:
+    """The head of a block, without its transactions. Errors: −32004."""
+    slot = params.number(0)
+    block, before = chain.ledger.block(slot), chain.ledger.block(slot - 1)
+    if block is None or slot > view_of(chain, params.settings(1)).slot:
+        raise RpcError(BLOCK_NOT_AVAILABLE, f"Block not available for slot {slot}")
+    return {
+        "blockhash": str(block.blockhash),
+        "previousBlockhash": str((before or block).blockhash),
+        "parentSlot": slot - 1,
+        "blockHeight": block.height,
+        "blockTime": block.time_s,
+    }
+
+
 def get_epoch_info(chain: Chain, params: Params) -> dict[str, Any]:
     block = view_of(chain, params.settings(0))
     epoch, index = divmod(block.slot, SLOTS_PER_EPOCH)

@@ -17,6 +17,7 @@ CALLS: Final[Mapping[str, Callable[[Chain, Params], Any]]] = {
     "getTokenAccountBalance": account_calls.get_token_account_balance,
     "getTokenAccountsByOwner": account_calls.get_token_accounts_by_owner,
     "getTokenSupply": account_calls.get_token_supply,
+    "getBlock": block_calls.get_block,
     "getBlockHeight": block_calls.get_block_height,
     "getBlockTime": block_calls.get_block_time,
     "getEpochInfo": block_calls.get_epoch_info,
