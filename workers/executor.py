@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable
 from datetime import timedelta
 
-from infra.parts import open_feeds, open_venues
 from temporalio.client import (
     Client,
     Schedule,
@@ -35,6 +34,7 @@ from infra.db.rules import Rules
 from infra.db.system import System
 from infra.db.triggers import Triggers
 from infra.evaluation import Evaluation
+from infra.parts import open_feeds, open_venues
 from infra.temporal.queues import EXECUTIONS
 from infra.temporal.starter import Starter
 from workers import process

@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import AsyncIterator, Awaitable
 
-from infra.parts import open_venues
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -17,6 +16,7 @@ from infra.db.book import Book
 from infra.db.executions import Executions
 from infra.db.system import System
 from infra.db.wallets import Wallets
+from infra.parts import open_venues
 from infra.temporal.queues import SIGNER
 from workers import process
 
