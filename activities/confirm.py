@@ -60,7 +60,8 @@ class Confirm:
             if move is Move.SETTLE:
                 await self._ledger.confirm(execution)
             elif move is Move.REBROADCAST:
-                await broadcast(signed[-1], self._attempts, self._system, venue)
+                newest_open = [a for a, t in zip(signed, tries, strict=True) if not t.sighting.over][-1]
+                await broadcast(newest_open, self._attempts, self._system, venue)
             if move not in (Move.WAIT, Move.REBROADCAST):
                 return Finding(move, len(signed), newest.detail)
             await asyncio.sleep(POLL_EVERY_S)

@@ -32,14 +32,19 @@ class Sighting:
     detail: str = ""
     proof: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def over(self) -> bool:
+        """Nothing more can come of it. Landed without a told outcome is not over: it may have moved the money."""
+        return self.fate is Fate.DEAD or (self.fate is Fate.LANDED and self.succeeded is False)
+
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """An attempt as `next_move` sees it: its number, its last sighting, and its last broadcast."""
+    """An attempt as `next_move` sees it. From `signed_at` on it may be out, whether a sending was noted or not."""
 
     attempt_no: int
     sighting: Sighting
-    first_sent_at: datetime | None
+    signed_at: datetime
     last_sent_at: datetime | None
 
 
@@ -72,11 +77,11 @@ def next_move(tries: tuple[Try, ...], now: datetime) -> Move:
         raise ValueError("a leg without attempts has no next move: sign first")
     if any(t.sighting.fate is Fate.LANDED and t.sighting.succeeded for t in tries):
         return Move.SETTLE
-    over = [t for t in tries if t.sighting.fate in (Fate.DEAD, Fate.LANDED)]
+    over = [t for t in tries if t.sighting.over]
     if len(over) == len(tries):
         return Move.NEW_ATTEMPT if len(tries) < MAX_ATTEMPTS else Move.FAIL
     open_tries = [t for t in tries if t not in over]
-    began = min((t.first_sent_at or now for t in open_tries), default=now)
+    began = min(t.signed_at for t in open_tries)
     if now - began > ESCALATE_AFTER:
         return Move.ESCALATE
     latest = open_tries[-1]

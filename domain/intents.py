@@ -20,7 +20,7 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A price for an intent. `minimum` is the least that may arrive; `value_usd_micro` prices the sold amount."""
+    """A price for an intent. `minimum` is the least that may arrive for `sell`."""
 
     sell: Amount
     expected: Amount

@@ -51,8 +51,9 @@ EXECUTION_MOVES: dict[ExecutionState, frozenset[ExecutionState]] = {
     E.SIGNED: frozenset({E.SUBMITTED, E.CONFIRMED, E.FAILED, E.UNKNOWN}),
     # Back to SIGNED for the next attempt, which exists only after the last one is provably dead.
     E.SUBMITTED: frozenset({E.CONFIRMED, E.SIGNED, E.FAILED, E.UNKNOWN}),
-    E.CONFIRMED: frozenset({E.SETTLED, E.UNKNOWN}),
-    E.UNKNOWN: frozenset({E.CONFIRMED, E.FAILED}),
+    E.CONFIRMED: frozenset({E.SETTLED}),
+    # SIGNED only once every attempt is provably dead; that none has landed is a constraint of the book.
+    E.UNKNOWN: frozenset({E.CONFIRMED, E.SIGNED, E.FAILED}),
     E.SETTLED: frozenset(),
     E.BLOCKED: frozenset(),
     E.FAILED: frozenset(),

@@ -74,7 +74,7 @@ class Amount:
     @property
     def whole(self) -> Decimal:
         """The exact value in whole units, for printing and for comparison with prices."""
-        return Decimal(self.base).scaleb(-self.asset.decimals) if self.base else Decimal(0)
+        return Decimal(str(self))  # arithmetic would round to the context's 28 digits
 
     def __str__(self) -> str:
         """Whole units with no trailing zeros, never in exponent form: `50.25`."""

@@ -9,7 +9,7 @@ from enum import StrEnum
 from domain import assets
 from domain.intents import BPS, Intent, Quote
 from domain.money import Amount
-from domain.triggers import MarketObservation, MarketStatus
+from domain.triggers import MAX_CLOCK_LEAD, MarketObservation, MarketStatus
 
 
 class Check(StrEnum):
@@ -151,6 +151,15 @@ def _price_age(policy: Policy, facts: Facts, intent: Intent) -> Verdict:
         return Verdict(Check.PRICE_AGE, False, "PRICE_UNREADABLE", would_pass="the market's source answers again")
     age = facts.now - facts.price_time
     limit = f"{policy.max_price_age.total_seconds():g} s"
+    if -age > MAX_CLOCK_LEAD:
+        return Verdict(
+            Check.PRICE_AGE,
+            False,
+            "PRICE_FROM_THE_FUTURE",
+            limit=limit,
+            asked=f"{age.total_seconds():.1f} s",
+            would_pass="the source's clock and ours agree again",
+        )
     if age > policy.max_price_age:
         return Verdict(
             Check.PRICE_AGE,
@@ -189,6 +198,11 @@ def _slippage(policy: Policy, facts: Facts, intent: Intent) -> Verdict:
         )
     if facts.quote is None:
         return Verdict(Check.SLIPPAGE, False, "NO_QUOTE", limit=limit, asked=asked, would_pass="a quote is available")
+    wanted = (intent.sell, intent.buy, intent.buy)
+    if (facts.quote.sell, facts.quote.expected.asset, facts.quote.minimum.asset) != wanted:
+        return Verdict(
+            Check.SLIPPAGE, False, "OTHER_QUOTE", limit=limit, asked=asked, would_pass="a quote for this swap"
+        )
     if facts.quote.minimum.base * BPS < facts.quote.expected.base * (BPS - intent.max_slippage_bps):
         return Verdict(
             Check.SLIPPAGE,
@@ -222,7 +236,7 @@ def _max_position(policy: Policy, facts: Facts, intent: Intent) -> Verdict:
 
 def _cooldown(policy: Policy, facts: Facts, intent: Intent) -> Verdict:
     if facts.cooldown_until is not None and facts.now < facts.cooldown_until:
-        until = facts.cooldown_until.isoformat(timespec="seconds")
+        until = facts.cooldown_until.isoformat()
         return Verdict(Check.COOLDOWN, False, "COOLDOWN", limit=until, would_pass=f"wait until {until}")
     return Verdict(Check.COOLDOWN, True)
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 # Sources' clocks run a little ahead of ours; a stamp from further in the future is nonsense, not news.
 MAX_CLOCK_LEAD = timedelta(seconds=10)
@@ -49,7 +49,12 @@ def _probability(value: object) -> Decimal:
     return Decimal(value)
 
 
-Probability = Annotated[Decimal, BeforeValidator(_probability)]
+def _plain(value: Decimal) -> str:
+    # str() writes small numbers as 1E-7, which is no probability when it is read back.
+    return f"{value:f}"
+
+
+Probability = Annotated[Decimal, BeforeValidator(_probability), PlainSerializer(_plain, when_used="json")]
 Outcome = Literal["yes", "no"]
 Price = Literal["mid", "bid", "ask", "last"]
 

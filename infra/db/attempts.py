@@ -34,6 +34,7 @@ class Attempt:
     succeeded: bool | None
     detail: str
     broadcast_count: int
+    signed_at: datetime | None
     first_sent_at: datetime | None
     last_sent_at: datetime | None
 
@@ -45,7 +46,10 @@ class Attempt:
         return Sent(self.payload, self.venue_ref, self.slot)
 
     def tried(self, sighting: Sighting) -> Try:
-        return Try(self.attempt_no, sighting, self.first_sent_at, self.last_sent_at)
+        """Errors: INTEGRITY_BROKEN (final), for an attempt that was never signed."""
+        if self.signed_at is None:
+            raise IntegrityBroken(f"{self.id} was never signed")
+        return Try(self.attempt_no, sighting, self.signed_at, self.last_sent_at)
 
 
 class Attempts:
@@ -197,6 +201,7 @@ def _attempt(row: Mapping[Any, Any]) -> Attempt:
         succeeded=row["succeeded"],
         detail=row["detail"],
         broadcast_count=row["broadcast_count"],
+        signed_at=row["signed_at"],
         first_sent_at=row["first_sent_at"],
         last_sent_at=row["last_sent_at"],
     )

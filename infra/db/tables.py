@@ -161,7 +161,7 @@ class LegRow(SQLModel, table=True):
 
 
 class AttemptRow(SQLModel, table=True):
-    """One payload, written down before it is sent. At most one attempt of a leg is alive at a time."""
+    """One payload, written down before it is sent. At most one attempt of a leg is alive, or has succeeded."""
 
     __tablename__ = "attempt"
     __table_args__ = (
@@ -171,7 +171,7 @@ class AttemptRow(SQLModel, table=True):
             "one_live_attempt_per_leg",
             "leg_id",
             unique=True,
-            postgresql_where=text("fate IN ('PENDING', 'UNKNOWN')"),
+            postgresql_where=text("fate IN ('PENDING', 'UNKNOWN') OR (fate = 'LANDED' AND succeeded IS NOT FALSE)"),
         ),
         CheckConstraint(
             "(state = 'ALLOCATED') = (payload IS NULL) AND (payload IS NULL) = (venue_ref IS NULL)",

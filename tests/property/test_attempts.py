@@ -12,15 +12,16 @@ from tests.property.draws import NOW
 TICK = timedelta(microseconds=1)
 OPEN = (Fate.PENDING, Fate.UNKNOWN)
 
-landed = st.booleans().map(lambda succeeded: Sighting(Fate.LANDED, succeeded))
+landed = (st.none() | st.booleans()).map(lambda succeeded: Sighting(Fate.LANDED, succeeded))
 dead = st.just(Sighting(Fate.DEAD, proof=(("height", "101"),)))
 still_open = st.sampled_from(OPEN).map(Sighting)
 seconds_ago, half_an_hour_ago = (st.integers(0, us) for us in (4_000_000, 1_800_000_000))
-sent_times = st.none() | (seconds_ago | half_an_hour_ago).map(lambda us: NOW - timedelta(microseconds=us))
+signing_times = (seconds_ago | half_an_hour_ago).map(lambda us: NOW - timedelta(microseconds=us))
+sent_times = st.none() | signing_times
 
 
 def _tries(sightings: st.SearchStrategy[Sighting]) -> st.SearchStrategy[tuple[Try, ...]]:
-    one = st.tuples(sightings, sent_times, sent_times)
+    one = st.tuples(sightings, signing_times, sent_times)
     return st.lists(one, min_size=1, max_size=MAX_ATTEMPTS + 2).map(
         lambda drawn: tuple(Try(no, *parts) for no, parts in enumerate(drawn, 1))
     )
@@ -35,10 +36,9 @@ def is_over(one: Try) -> bool:
     return one.sighting.fate is Fate.DEAD or (one.sighting.fate is Fate.LANDED and one.sighting.succeeded is False)
 
 
-def sent(fate: Fate, first: timedelta | None, last: timedelta | None = None, attempt_no: int = 1) -> Try:
-    """An attempt first and last sent so long ago; None: never."""
-    ago = [None if past is None else NOW - past for past in (first, last if last is not None else first)]
-    return Try(attempt_no, Sighting(fate), *ago)
+def sent(fate: Fate, first: timedelta, last: timedelta | None = None, attempt_no: int = 1) -> Try:
+    """An attempt signed and sent so long ago, and for the last time `last` ago."""
+    return Try(attempt_no, Sighting(fate), NOW - first, NOW - (first if last is None else last))
 
 
 @given(any_tries)
@@ -62,7 +62,7 @@ def test_a_leg_fails_only_when_its_attempts_are_used_up_and_over(tries: tuple[Tr
 @given(unsuccessful_tries, st.integers(0, MAX_ATTEMPTS + 1), st.sampled_from(OPEN))
 def test_one_attempt_that_may_land_holds_all_signing_back(tries: tuple[Try, ...], at: int, fate: Fate) -> None:
     at %= len(tries)
-    doubted = Try(tries[at].attempt_no, Sighting(fate), tries[at].first_sent_at, tries[at].last_sent_at)
+    doubted = Try(tries[at].attempt_no, Sighting(fate), tries[at].signed_at, tries[at].last_sent_at)
     move = next_move((*tries[:at], doubted, *tries[at + 1 :]), NOW)
     assert move in (Move.WAIT, Move.REBROADCAST, Move.ESCALATE)
 
@@ -78,20 +78,19 @@ def test_the_order_of_attempts_never_decides_about_money(tries: tuple[Try, ...],
 def test_bytes_go_out_again_only_for_an_answering_venue_and_at_the_pace(tries: tuple[Try, ...]) -> None:
     if next_move(tries, NOW) is not Move.REBROADCAST:
         return
-    newest_open = [one for one in tries if one.sighting.fate in OPEN][-1]
+    newest_open = [one for one in tries if not is_over(one)][-1]
     assert newest_open.sighting.fate is Fate.PENDING
     assert newest_open.last_sent_at is None or NOW - newest_open.last_sent_at >= REBROADCAST_EVERY
 
 
 @given(unsuccessful_tries)
 def test_a_person_looks_once_an_open_attempt_is_older_than_any_payload_lives(tries: tuple[Try, ...]) -> None:
-    first_sends = [one.first_sent_at for one in tries if one.sighting.fate in OPEN]
-    overdue = any(at is not None and NOW - at > ESCALATE_AFTER for at in first_sends)
+    overdue = any(NOW - one.signed_at > ESCALATE_AFTER for one in tries if not is_over(one))
     assert (next_move(tries, NOW) is Move.ESCALATE) == overdue
 
 
-@given(failed_tries, sent_times)
-def test_how_long_an_ended_attempt_took_does_not_matter(tries: tuple[Try, ...], first: datetime | None) -> None:
+@given(failed_tries, signing_times)
+def test_how_long_an_ended_attempt_took_does_not_matter(tries: tuple[Try, ...], first: datetime) -> None:
     aged = tuple(Try(one.attempt_no, one.sighting, first, first) for one in tries)
     assert next_move(aged, NOW) is next_move(tries, NOW)
 
@@ -114,7 +113,7 @@ def test_the_pace_of_rebroadcasts_is_exact() -> None:
     minute = timedelta(minutes=1)
     assert next_move((sent(Fate.PENDING, minute, REBROADCAST_EVERY),), NOW) is Move.REBROADCAST
     assert next_move((sent(Fate.PENDING, minute, REBROADCAST_EVERY - TICK),), NOW) is Move.WAIT
-    assert next_move((sent(Fate.PENDING, None),), NOW) is Move.REBROADCAST
+    assert next_move((Try(1, Sighting(Fate.PENDING), NOW, None),), NOW) is Move.REBROADCAST
     assert next_move((sent(Fate.UNKNOWN, minute, minute),), NOW) is Move.WAIT
 
 
@@ -122,6 +121,12 @@ def test_the_time_of_escalation_is_exact() -> None:
     for fate in OPEN:
         assert next_move((sent(fate, ESCALATE_AFTER + TICK, timedelta(0)),), NOW) is Move.ESCALATE
         assert next_move((sent(fate, ESCALATE_AFTER, timedelta(0)),), NOW) is Move.WAIT
+
+
+def test_a_landed_attempt_of_untold_outcome_permits_nothing_new() -> None:
+    untold = Try(1, Sighting(Fate.LANDED), NOW - timedelta(seconds=30), NOW)
+    assert next_move((untold,), NOW) is Move.WAIT
+    assert next_move((untold, sent(Fate.DEAD, timedelta(seconds=20))), NOW) is Move.WAIT
 
 
 def test_a_young_attempt_does_not_excuse_an_old_one() -> None:
@@ -132,3 +137,9 @@ def test_a_young_attempt_does_not_excuse_an_old_one() -> None:
 def test_a_leg_without_attempts_has_no_next_move() -> None:
     with pytest.raises(ValueError, match="sign first"):
         next_move((), NOW)
+
+
+def test_what_was_signed_and_never_noted_as_sent_is_not_waited_for_for_ever() -> None:
+    for fate in OPEN:
+        held_back = Try(1, Sighting(fate), NOW - ESCALATE_AFTER - TICK, None)
+        assert next_move((held_back,), NOW) is Move.ESCALATE

@@ -13,7 +13,7 @@ from domain.assets import SOL, SOLANA_USDC
 from domain.intents import BPS, Intent, Quote, least_acceptable
 from domain.money import Amount
 from domain.policy import Check, Facts, Policy, Verdict, blocking, evaluate, value_usd
-from domain.triggers import MarketStatus
+from domain.triggers import MAX_CLOCK_LEAD, MarketStatus
 from tests.property.draws import NOW, moments, observations, observed
 
 TICK = timedelta(microseconds=1)
@@ -130,7 +130,10 @@ def test_a_world_in_order_passes_every_check() -> None:
         ({"market": observed(status=MarketStatus.UNKNOWN)}, "MARKET_NOT_ACTIVE"),
         ({"market": observed(close_time=NOW)}, "MARKET_NOT_ACTIVE"),
         ({"price_time": NOW - timedelta(seconds=30) - TICK}, "PRICE_STALE"),
+        ({"price_time": NOW + MAX_CLOCK_LEAD + TICK}, "PRICE_FROM_THE_FUTURE"),
         ({"quote": None}, "NO_QUOTE"),
+        ({"quote": replace(QUOTE, sell=Amount(49_999_999, SOLANA_USDC))}, "OTHER_QUOTE"),
+        ({"quote": replace(QUOTE, expected=INTENT.sell, minimum=INTENT.sell)}, "OTHER_QUOTE"),
         ({"quote": replace(QUOTE, minimum=Amount(994_999_999, SOL))}, "QUOTE_TOO_LOOSE"),
         ({"sold_value_usd": None}, "VALUE_UNKNOWN"),
         ({"sold_value_usd": Decimal("100.01")}, "POSITION_TOO_LARGE"),
@@ -157,6 +160,7 @@ def test_a_market_that_cannot_be_read_blocks_as_closed_and_as_old() -> None:
     [
         {"market": observed(close_time=NOW + TICK)},
         {"price_time": NOW - timedelta(seconds=30)},
+        {"price_time": NOW + MAX_CLOCK_LEAD},
         {"sold_value_usd": Decimal(100)},
         {"cooldown_until": NOW},
         {"needs_market": False, "market": None},
@@ -293,7 +297,7 @@ def test_a_position_that_is_said_to_pass_passes(limit: Decimal, value: Decimal) 
         assert verdict(Check.MAX_POSITION, policy, replace(FACTS, sold_value_usd=passing)).passed
 
 
-@given(st.integers(-7_200, 7_200).map(lambda s: NOW + timedelta(seconds=s)))
+@given(moments)
 def test_a_cooldown_ends_when_it_is_said_to(until: datetime) -> None:
     facts = replace(FACTS, cooldown_until=until)
     told = verdict(Check.COOLDOWN, facts=facts)

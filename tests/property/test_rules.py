@@ -16,7 +16,10 @@ from domain.errors import InvalidInput
 from domain.intents import Intent
 from domain.money import Amount
 from domain.rules import MAX_SWAP_BASE_UNITS, RuleSpec
-from tests.property.draws import thresholds
+
+thresholds = st.integers(1, 10**18 - 1).map(lambda part: Decimal(part).scaleb(-18)) | st.sampled_from(
+    [Decimal(1).scaleb(-places) for places in range(1, 19)]
+)
 
 ADDRESS = "7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU"
 
@@ -149,6 +152,12 @@ def test_the_amount_is_kept_to_the_base_unit(base: int, pair: tuple[str, str]) -
     assert (intent.sell, intent.buy.symbol) == (Amount(base, sold), pair[1])
 
 
+def test_the_most_that_a_token_account_holds_may_be_sold() -> None:
+    most = Amount(MAX_SWAP_BASE_UNITS, SOLANA_USDC)
+    assert intended(with_field("action.amount", str(most))).sell == most
+    refuse("action.amount", str(Amount(MAX_SWAP_BASE_UNITS + 1, SOLANA_USDC)))
+
+
 @given(st.integers(1, 10**20))
 def test_more_than_a_token_account_holds_is_refused(beyond: int) -> None:
     refuse("action.amount", str(Amount(MAX_SWAP_BASE_UNITS + beyond, SOLANA_USDC)))
@@ -188,13 +197,13 @@ def test_certainty_is_no_threshold_but_may_be_a_spread() -> None:
 
 @given(thresholds)
 def test_a_threshold_is_kept_exactly(threshold: Decimal) -> None:
-    assert spec(with_field("trigger.threshold", str(threshold))).trigger.threshold == threshold
+    assert spec(with_field("trigger.threshold", f"{threshold:f}")).trigger.threshold == threshold
 
 
 @given(thresholds, thresholds, st.booleans())
 def test_a_stored_rule_reads_back_as_itself(threshold: Decimal, spread: Decimal, at_once: bool) -> None:
-    body = with_field("trigger.threshold", str(threshold))
-    body["trigger"] |= {"max_spread": str(spread), "fire_if_already_true": at_once}
+    body = with_field("trigger.threshold", f"{threshold:f}")
+    body["trigger"] |= {"max_spread": f"{spread:f}", "fire_if_already_true": at_once}
     rule = spec(body)
     assert RuleSpec.model_validate_json(rule.model_dump_json()) == rule
 

@@ -133,6 +133,13 @@ def test_a_mid_price_needs_a_narrow_spread(
     assert refused == (ask - bid > widest)
 
 
+def test_the_widest_spread_is_still_allowed() -> None:
+    asked = trigger(threshold=Decimal("0.5"), max_spread=Decimal("0.10"))
+    assert read(asked, observed(bid=Decimal("0.65"), ask=Decimal("0.75")), NOW, MAX_AGE).answer is Answer.TRUE
+    wider = observed(bid=Decimal("0.6499"), ask=Decimal("0.75"))
+    assert read(asked, wider, NOW, MAX_AGE) == Reading(Answer.REFUSED, "SPREAD_TOO_WIDE")
+
+
 @given(prices, prices, st.sampled_from(["bid", "ask", "last"]))
 def test_a_spread_matters_to_the_mid_price_only(bid: Decimal, ask: Decimal, price: str) -> None:
     asked = trigger(price=price, max_spread=Decimal("0.0001"))

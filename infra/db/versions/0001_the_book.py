@@ -406,7 +406,7 @@ def upgrade() -> None:
         "attempt",
         ["leg_id"],
         unique=True,
-        postgresql_where=sa.text("fate IN ('PENDING', 'UNKNOWN')"),
+        postgresql_where=sa.text("fate IN ('PENDING', 'UNKNOWN') OR (fate = 'LANDED' AND succeeded IS NOT FALSE)"),
     )
     op.create_table(
         "broadcast",
