@@ -9,7 +9,7 @@ from domain.lifecycle import FINAL, ExecutionState
 from infra.db.executions import Executions
 from infra.evaluation import Evaluation
 
-# Six tries with the step's backoff are about half a minute: a source that stays silent longer blocks with its code.
+# Six tries with the step's backoff are a quarter of a minute: a source silent for longer blocks with its code.
 PATIENT_TRIES = 6
 
 

@@ -261,3 +261,19 @@ async def test_a_step_that_fails_for_good_asks_a_person_and_keeps_what_is_held(d
     assert await desk.rows("SELECT holder FROM lease WHERE wallet_id = :w", w=order.wallet_id) == [
         {"holder": order.execution_id}
     ]
+
+
+async def test_a_source_that_stays_silent_at_the_check_blocks_with_its_codes_and_the_rule_is_active_again(
+    desk: Desk,
+) -> None:
+    desk.feed.down = True
+    async with working(desk):
+        rule = await desk.rule(*await desk.wallet())
+        await desk.rules.arm(rule.id, rule.activation)
+        fired = await desk.triggers.record_crossing(rule.id, rule.activation, {"by": "observation"}, desk.policy, {})
+        assert fired is not None
+        await desk.starter.start(fired.order, {})
+        ending = await desk.ending(fired.order)
+    assert (ending.status, ending.codes) == ("BLOCKED", ("MARKET_UNREADABLE", "PRICE_UNREADABLE"))
+    after = await desk.rules.find(rule.owner_id, rule.id)
+    assert (after.state, after.armed, after.activation) == ("ACTIVE", False, rule.activation + 1)
