@@ -15,11 +15,12 @@ from domain.lifecycle import FINAL
 from infra.db.attempts import Attempt, Attempts
 from infra.db.executions import Executions
 from infra.db.ledger import Ledger
-from infra.db.system import System
 from infra.venues.protocol import Venue
 
 # A slot lasts 400 ms and finality takes about 13 s: more often would only cost requests.
 POLL_EVERY_S = 0.5
+
+BEAT_EVERY_S = 2  # a fifth of the timeout by which a silent worker is replaced
 
 
 class Confirm:
@@ -28,21 +29,26 @@ class Confirm:
         executions: Executions,
         attempts: Attempts,
         ledger: Ledger,
-        system: System,
         venues: Mapping[str, Venue],
     ) -> None:
         self._executions = executions
         self._attempts = attempts
         self._ledger = ledger
-        self._system = system
         self._venues = venues
 
     @activity.defn(name="confirm")
     async def run(self, order: Order) -> Finding:
-        """Settle, a new attempt, failure, or a person's decision. Heartbeats on each round.
+        """Settle, a new attempt, failure, or a person's decision.
 
         Errors: INTEGRITY_BROKEN (final), where the book holds nothing that could be confirmed.
         """
+        beating = asyncio.create_task(_beat())
+        try:
+            return await self._follow(order)
+        finally:
+            beating.cancel()
+
+    async def _follow(self, order: Order) -> Finding:
         execution = await self._executions.load(order.execution_id)
         venue = self._venues[order.venue]
         while True:
@@ -53,7 +59,6 @@ class Confirm:
             sightings = await self._look(execution, signed, venue)
             tries = tuple(a.tried(s) for a, s in zip(signed, sightings, strict=True))
             newest = sightings[-1]
-            activity.heartbeat(newest.fate.value, newest.detail)
             move = next_move(tries, datetime.now(UTC))
             if execution.status in FINAL and move not in (Move.SETTLE, Move.FAIL):
                 return Finding(Move.FAIL, len(signed), "already over")
@@ -61,7 +66,7 @@ class Confirm:
                 await self._ledger.confirm(execution)
             elif move is Move.REBROADCAST:
                 newest_open = [a for a, t in zip(signed, tries, strict=True) if not t.sighting.over][-1]
-                await broadcast(newest_open, self._attempts, self._system, venue)
+                await broadcast(newest_open, self._attempts, venue)
             if move not in (Move.WAIT, Move.REBROADCAST):
                 return Finding(move, len(signed), newest.detail)
             await asyncio.sleep(POLL_EVERY_S)
@@ -76,3 +81,10 @@ class Confirm:
             if seen.fate is not attempt.fate:
                 await self._attempts.note_fate(execution, attempt, seen)
         return [fresh.get(a.id) or Sighting(a.fate, a.succeeded, detail=a.detail) for a in attempts]
+
+
+async def _beat() -> None:
+    """Heartbeats apart from the looks: nodes that hang make a look long, and the worker is alive all the same."""
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(BEAT_EVERY_S)

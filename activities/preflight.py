@@ -28,7 +28,8 @@ class Preflight:
         if execution.status in FINAL:
             return Passed(False, execution.codes, over=True)
         if execution.status is not ExecutionState.PENDING:
-            return Passed(True)
+            beyond_signing = execution.status not in (ExecutionState.PREFLIGHT, ExecutionState.LOCKED)
+            return Passed(True, may_be_out=beyond_signing)
         patient = activity.info().attempt < PATIENT_TRIES
         verdicts = await self._evaluation.of_execution(execution, patient=patient)
         codes = policy.blocking(verdicts)

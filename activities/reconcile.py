@@ -7,7 +7,6 @@ from temporalio import activity
 from activities.results import Ending, EndRequest
 from domain import ledger
 from domain.attempts import AttemptState, Fate
-from domain.errors import IntegrityBroken
 from domain.executions import Execution
 from domain.ledger import Settlement
 from domain.lifecycle import FINAL, ExecutionState
@@ -37,7 +36,8 @@ class Reconcile:
     async def run(self, request: EndRequest) -> Ending:
         """End the execution as its attempts ended; the recorded ending if it is over already.
 
-        Errors: SETTLEMENT_UNREADABLE, CHAIN_UNAVAILABLE, RACE_LOST (retried), INTEGRITY_BROKEN (final).
+        Errors: SETTLEMENT_UNREADABLE, CHAIN_UNAVAILABLE, RACE_LOST (retried); INTEGRITY_BROKEN (final),
+        where what moved cannot be explained.
         """
         execution = await self._executions.load(request.order.execution_id)
         if execution.status in FINAL:
@@ -48,7 +48,7 @@ class Reconcile:
             waiter = await self._leases.refuse(execution, execution.status, after, request.codes)
             return Ending(after.value, request.codes, waiter)
         if any(a.fate not in (Fate.LANDED, Fate.DEAD) for a in attempts):
-            raise IntegrityBroken(f"{execution.id} cannot end: an attempt may still land")
+            return Ending(execution.status.value, still_open=True)
         venue = self._venues[request.order.venue]
         landed = [a for a in attempts if a.fate is Fate.LANDED]
         settled = [Settled(a, await venue.settle(a.sent, execution.intent)) for a in landed]

@@ -8,11 +8,15 @@ from domain.executions import Order
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """Whether the execution may go on; if not, the public codes of why. `over`: it ended in an earlier run."""
+    """Whether the execution may go on; if not, the public codes of why. `over`: it ended in an earlier run.
+
+    `may_be_out`: an earlier run may have signed, so that cancelling is no longer ours to promise.
+    """
 
     passed: bool
     codes: tuple[str, ...] = ()
     over: bool = False
+    may_be_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +58,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an execution ended. `next_waiter` is the workflow that may take the wallet now."""
+    """How an execution ended. `next_waiter` is the workflow that may take the wallet now.
+
+    `still_open`: it did not end, since an attempt may still land and has to be followed first.
+    """
 
     status: str
     codes: tuple[str, ...] = ()
     next_waiter: str | None = None
+    still_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)

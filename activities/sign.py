@@ -78,7 +78,8 @@ class Sign:
                 execution, "dry_run.simulated", expected=str(quote.expected), minimum=str(quote.minimum)
             )
             return SignAnswer(codes=(DRY_RUN,))
-        if refusal := await self._forbidden(execution):  # the switch may have been flipped while we built
+        # The switch may have been flipped, or the wallet frozen, while we built.
+        if refusal := await self._forbidden(await self._executions.load(execution.id)):
             return SignAnswer(codes=(refusal,))
         signature = await self._custodians[execution.wallet.custodian].sign(execution.wallet, unsigned.message)
         stored = await self._attempts.store(execution, request.epoch, attempt, venue.seal(unsigned, signature))

@@ -10,15 +10,13 @@ from domain.executions import Order
 from domain.lifecycle import FINAL
 from infra.db.attempts import Attempt, Attempts
 from infra.db.executions import Executions
-from infra.db.system import System
 from infra.venues.protocol import Venue
 
 
 class Submit:
-    def __init__(self, executions: Executions, attempts: Attempts, system: System, venues: Mapping[str, Venue]) -> None:
+    def __init__(self, executions: Executions, attempts: Attempts, venues: Mapping[str, Venue]) -> None:
         self._executions = executions
         self._attempts = attempts
-        self._system = system
         self._venues = venues
 
     @activity.defn(name="submit")
@@ -31,21 +29,22 @@ class Submit:
         if execution.status in FINAL:
             return "already over"
         attempts = await self._attempts.of_execution(execution.id)
-        if not attempts or attempts[-1].state is not AttemptState.SIGNED:
+        signed = [attempt for attempt in attempts if attempt.state is AttemptState.SIGNED]
+        if not signed:
             raise IntegrityBroken(f"{execution.id} is to be submitted, but the book holds no signed payload")
-        newest = attempts[-1]
+        newest = signed[-1]
         if newest.fate in (Fate.LANDED, Fate.DEAD):
             return "its fate is known"
-        answer = await broadcast(newest, self._attempts, self._system, self._venues[order.venue])
+        answer = await broadcast(newest, self._attempts, self._venues[order.venue])
         await self._attempts.mark_submitted(execution, newest)
         return answer
 
 
-async def broadcast(attempt: Attempt, attempts: Attempts, system: System, venue: Venue) -> str:
+async def broadcast(attempt: Attempt, attempts: Attempts, venue: Venue) -> str:
     """Note the sending, send the very bytes, note the answer. A send without an answer is neither yes nor no."""
-    if await system.kill_switch_on():
-        return "held back: the kill switch is on"
     number = await attempts.note_sending(attempt)
+    if number is None:
+        return "held back: the kill switch is on"
     try:
         receipt = await venue.submit(attempt.sent.payload)
     except ChainUnavailable as error:

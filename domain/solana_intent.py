@@ -166,7 +166,13 @@ def fee_lamports(payload: Payload) -> int:
 
 def judge(payload: Payload, terms: Terms) -> tuple[Refusal, ...]:
     """Every reason not to sign that the bytes themselves give. Empty: they can only do what `terms` says."""
-    return (*_frame(payload, terms), *_counts(payload), *_each(payload, terms), *_wrapped(payload, terms))
+    return (
+        *_frame(payload, terms),
+        *_counts(payload),
+        *_each(payload, terms),
+        *_wrapped(payload, terms),
+        *_unwrapped(payload, terms),
+    )
 
 
 def judge_effect(effect: Effect, terms: Terms, fee: int) -> tuple[Refusal, ...]:
@@ -306,6 +312,13 @@ def _wrapped(payload: Payload, terms: Terms) -> Iterator[Refusal]:
         yield Refusal(Objection.AMOUNT_TOO_LARGE, f"wraps {total} lamports, sold are {terms.sell_base}")
 
 
+def _unwrapped(payload: Payload, terms: Terms) -> Iterator[Refusal]:
+    """SOL that is bought has to arrive as SOL: left wrapped, it would be booked as a deposit."""
+    kinds = [type(step) for step in payload.steps]
+    if terms.buys_sol and Swap in kinds and CloseAccount not in kinds[kinds.index(Swap) :]:
+        yield Refusal(Objection.UNEXPECTED_INSTRUCTION, "leaves the bought SOL wrapped: nothing closes its account")
+
+
 def _differences(effect: Effect, terms: Terms, fee: int) -> Iterator[Refusal]:
     for what in effect.taken:
         yield Refusal(Objection.BALANCES_DIFFER, f"the simulation gives away control: {what}")
@@ -321,6 +334,12 @@ def _differences(effect: Effect, terms: Terms, fee: int) -> Iterator[Refusal]:
     if not terms.buys_sol:
         least[terms.buy_mint] = terms.minimum_base
     for mint, allowed in least.items():
+        if mint not in (terms.sell_mint, terms.buy_mint) and effect.tokens[mint]:
+            yield Refusal(
+                Objection.BALANCES_DIFFER,
+                f"the simulation changes {mint} by {effect.tokens[mint]} base units, which no swap of this rule should",
+            )
+            continue
         if (change := effect.tokens.get(mint, 0)) < allowed:
             yield Refusal(
                 Objection.BALANCES_DIFFER,

@@ -21,6 +21,8 @@ from infra.config import Settings
 
 REDACTED = "[redacted]"
 
+OUR_LOGGERS = ("activities", "api", "domain", "infra", "workers", "workflows")
+
 # Names under which a secret could reach a log line by mistake.
 _SECRET_NAME = re.compile(
     r"authorization|api[-_]?key|secret|private|password|seed|plaintext|signature$|cookie|token$", re.IGNORECASE
@@ -127,8 +129,11 @@ def set_up_logs(process: str, level: str) -> None:
             ],
         )
     )
-    logging.basicConfig(handlers=[handler], level=level, force=True)
-    # These two tell every request; the traces do so already, with their duration.
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    # Only our own code may say more: libraries tell whole answers at DEBUG, the key service's plain keys among them.
+    for ours in OUR_LOGGERS:
+        logging.getLogger(ours).setLevel(level)
+    # These tell every request; the traces do so already, with their duration.
     for noisy in ("httpx", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     structlog.configure(

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError
 
 from domain import triggers
+from domain.errors import TripwireError
 from domain.lifecycle import RuleState
 from domain.matching import MarketIndex
 from domain.policy import Policy
@@ -39,7 +40,6 @@ class _Market:
 
     armed: MarketIndex = field(default_factory=MarketIndex)
     unarmed: MarketIndex = field(default_factory=MarketIndex)
-    latest: MarketObservation | None = None
 
 
 class Watching:
@@ -56,6 +56,8 @@ class Watching:
         self._markets: defaultdict[str, _Market] = defaultdict(_Market)
         self._followed: frozenset[str] = frozenset()
         self._synced_to = LONG_AGO
+        # Rules come and go while others are judged, and judging waits on the book.
+        self._one_at_a_time = asyncio.Lock()
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -65,9 +67,9 @@ class Watching:
 
     async def _listen(self) -> None:
         async for seen in self._feed.observations():
-            if seen.market in self._markets:
-                self._markets[seen.market].latest = seen
-                await self._judge(seen)
+            async with self._one_at_a_time:
+                if seen.market in self._markets:
+                    await self._judge(seen)
 
     async def _keep_in_sync(self) -> None:
         while True:
@@ -79,6 +81,10 @@ class Watching:
 
     async def sync(self) -> None:
         """Take up what changed in the book since the last time; follow just the markets that live rules need."""
+        async with self._one_at_a_time:
+            await self._sync()
+
+    async def _sync(self) -> None:
         changed = await self._rules.changed(self._source, self._synced_to - COMMIT_LAG)
         fresh: list[Rule] = []
         for rule in changed:
@@ -98,10 +104,15 @@ class Watching:
             for market in self._markets.keys() - wanted:
                 del self._markets[market]
             await self._feed.follow(wanted)
-        # A market that is followed already is not told again by its feed: judge new rules by what is known.
+        # A market that is followed already is not told again by its feed, and what was told before a rule
+        # became active says nothing about it: new rules are judged by a price that is asked for now.
         for market in {rule.spec.trigger.market for rule in fresh}:
-            if (latest := self._markets[market].latest) is not None:
-                await self._judge(latest)
+            try:
+                seen = await self._feed.snapshot(market)
+            except TripwireError as error:  # the feed tells the next change; until then the rule stays unarmed
+                log.warning("market not read", market=market, code=error.code)
+            else:
+                await self._judge(seen)
 
     def _learn(self, rule: Rule) -> None:
         self._live[rule.id] = rule
@@ -120,8 +131,10 @@ class Watching:
         market = self._markets[seen.market]
         now = datetime.now(UTC)
         for rule_id in list(market.unarmed.false_for(seen)):
-            # Any age will do to see a condition false: arming moves no money, and a quiet market's last
-            # price is as old as its last trade.
+            # Any age by the source's clock will do to see a condition false: arming moves no money, and a quiet
+            # market's last price is as old as its last trade. But it was told since the rule became active.
+            if seen.received_time < self._live[rule_id].updated_at:
+                continue
             if triggers.read(self._live[rule_id].spec.trigger, seen, now, timedelta.max).answer is Answer.FALSE:
                 await self._arm(market, self._live[rule_id])
         for rule_id in list(market.armed.true_for(seen)):

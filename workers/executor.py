@@ -59,8 +59,8 @@ async def serve(settings: Settings, client: Client, book: Book) -> AsyncIterator
             activities=[
                 Preflight(executions, evaluation).run,
                 Lock(executions, leases, ledger, venues, evaluation).run,
-                Submit(executions, attempts, system, venues).run,
-                Confirm(executions, attempts, ledger, system, venues).run,
+                Submit(executions, attempts, venues).run,
+                Confirm(executions, attempts, ledger, venues).run,
                 Reconcile(executions, attempts, leases, ledger, venues).run,
                 Escalate(executions, system).run,
                 Sweep(triggers, Rules(book), Starter(client, triggers)).run,

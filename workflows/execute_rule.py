@@ -1,7 +1,9 @@
 """The core workflow: the order of the six steps, and nothing that moves money by itself."""
 
+import asyncio
+
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.confirm import Confirm
@@ -51,7 +53,13 @@ class ExecuteRule:
     async def run(self, order: Order) -> Ending:
         """Errors: a step's final failure ends the run with its code, after a person has been asked."""
         try:
-            return await self._carry_out(order)
+            try:
+                return await self._carry_out(order)
+            except (ActivityError, asyncio.CancelledError) as error:
+                if not is_cancelled_exception(error):
+                    raise
+                # An operator's cancel ends what is safe to end, and follows the rest to its end.
+                return await self._end(EndRequest(order, ("CANCELLED_BY_OPERATOR",), cancelled=True))
         except ActivityError as error:
             question = Question(order, _code(error, "STEP_FAILED"), f"{error.activity_type}: {error.cause}")
             await step(Escalate.run, question, summary="raise an operator's task", **QUICK)
@@ -60,6 +68,7 @@ class ExecuteRule:
     async def _carry_out(self, order: Order) -> Ending:
         self._show("PENDING", "checking whether the rule may act now")
         checked = await step(Preflight.run, order, summary="every check, recorded", **QUICK)
+        self._may_be_out = checked.may_be_out
         if checked.over:
             return await self._end(EndRequest(order))
         if not checked.passed:
@@ -78,10 +87,7 @@ class ExecuteRule:
                 return await self._end(EndRequest(order, signed.codes, cancelled=self._cancelled))
 
             self._show("SIGNED", f"sending `{signed.venue_ref}`")
-            await step(Submit.run, order, summary=f"attempt {attempt_no}: {signed.venue_ref}", **SEND)
-
-            self._show("SUBMITTED", f"waiting until `{signed.venue_ref}` is final or provably dead")
-            finding = await self._confirm(order)
+            finding = await self._follow(order, signed.venue_ref)
             if finding.move is not Move.NEW_ATTEMPT:
                 self._show("CONFIRMED", "reading what moved and booking it")
                 return await self._end(EndRequest(order))
@@ -117,6 +123,12 @@ class ExecuteRule:
         except ActivityError as error:
             return SignAnswer(codes=(_code(error, "SIGNING_TIMED_OUT"),))
 
+    async def _follow(self, order: Order, venue_ref: str) -> Finding:
+        """Send what is signed, and find out what became of it."""
+        await step(Submit.run, order, summary=venue_ref, **SEND)
+        self._show("SUBMITTED", f"waiting until `{venue_ref}` is final or provably dead")
+        return await self._confirm(order)
+
     async def _confirm(self, order: Order) -> Finding:
         """The finding that ends this attempt. What nobody can tell is shown to a person, and asked again."""
         while True:
@@ -131,6 +143,10 @@ class ExecuteRule:
 
     async def _end(self, request: EndRequest) -> Ending:
         ending = await step(Reconcile.run, request, summary="book, compare, release", **QUICK)
+        while ending.still_open:  # something was signed after all: it is followed, whatever ended the rest
+            self._may_be_out = True
+            await self._follow(request.order, "the newest attempt")
+            ending = await step(Reconcile.run, request, summary="book, compare, release", **QUICK)
         await self._wake(ending.next_waiter)
         return self._over(ending)
 

@@ -22,11 +22,11 @@ PATIENT = RetryPolicy(
     initial_interval=timedelta(milliseconds=500), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
 )
 
-# Clients give up within 5 s a call, and a step makes a handful; a worker that died is replaced after this.
-QUICK = Options(start_to_close_timeout=timedelta(seconds=20), retry_policy=PATIENT)
+# Clients give up within 5 s a call and node, and a step makes a handful; a worker that died is replaced after this.
+QUICK = Options(start_to_close_timeout=timedelta(seconds=40), retry_policy=PATIENT)
 
-# One send of at most 5 s. Sending the same bytes again is safe, so a lost worker is replaced early.
-SEND = Options(start_to_close_timeout=timedelta(seconds=10), retry_policy=PATIENT)
+# One send of at most 5 s to each of a few nodes. The same bytes may be sent again, so a lost worker is replaced early.
+SEND = Options(start_to_close_timeout=timedelta(seconds=25), retry_policy=PATIENT)
 
 # Two quotes, a build, a simulation and the key service. Past ten minutes in all the price that the owner
 # wanted is history: the execution ends without a signature.
@@ -37,7 +37,7 @@ SIGN = Options(
     retry_policy=PATIENT,
 )
 
-# Looks twice a second and heartbeats each time, so a silent worker is replaced within 10 s.
+# Looks twice a second and heartbeats every 2 s, so a silent worker is replaced within 10 s.
 WATCH = Options(
     start_to_close_timeout=timedelta(hours=1), heartbeat_timeout=timedelta(seconds=10), retry_policy=PATIENT
 )

@@ -106,12 +106,17 @@ class Attempts:
         Errors: LEASE_LOST (final), RACE_LOST (retried).
         """
         async with self._book.begin() as tx:
+            before = await status_of(tx, execution.id)
             await check_lease(tx, execution, epoch)
-            await tx.one("SELECT 1 FROM switch WHERE name = 'kill' FOR SHARE")  # a flip waits, or we see it
+            # A flip of the switch or a freeze waits for us, or we see it.
+            await tx.one("SELECT 1 FROM switch WHERE name = 'kill' FOR SHARE")
+            await tx.one("SELECT 1 FROM wallet WHERE id = :w FOR SHARE", w=execution.wallet.id)
             stored = await tx.change(
                 "UPDATE attempt SET state = 'SIGNED', payload = :payload, payload_sha256 = :sha, venue_ref = :ref, "
                 "signed_at = clock_timestamp() WHERE id = :id AND state = 'ALLOCATED' AND nonce = :nonce "
-                "AND lease_epoch = :epoch AND NOT EXISTS (SELECT 1 FROM switch WHERE name = 'kill' AND \"on\")",
+                "AND lease_epoch = :epoch AND NOT EXISTS (SELECT 1 FROM switch WHERE name = 'kill' AND \"on\") "
+                "AND NOT EXISTS (SELECT 1 FROM wallet WHERE id = :wallet AND frozen)",
+                wallet=execution.wallet.id,
                 payload=signed.payload,
                 sha=hashlib.sha256(signed.payload).hexdigest(),
                 ref=signed.venue_ref,
@@ -122,7 +127,7 @@ class Attempts:
             row = await tx.one("SELECT * FROM attempt WHERE id = :id", id=attempt.id)
             assert row is not None, "attempts are never deleted"  # noqa: S101
             if stored:
-                if (before := await status_of(tx, execution.id)) is not ExecutionState.SIGNED:
+                if before is not ExecutionState.SIGNED:
                     await move(tx, execution, before, ExecutionState.SIGNED)
                 tx.record(
                     execution.id,
@@ -136,14 +141,20 @@ class Attempts:
                 raise RaceLost(f"{attempt.id} was allocated anew while its payload was built")
         return _attempt(row)
 
-    async def note_sending(self, attempt: Attempt) -> int:
-        """Written before each send, the first and every later one. Returns the number for its answer."""
+    async def note_sending(self, attempt: Attempt) -> int | None:
+        """Written before each send, the first and every later one. Returns the number for its answer.
+
+        None: the kill switch is on, and nothing may be sent.
+        """
         async with self._book.begin() as tx:
-            await tx.change(
+            noted = await tx.change(
                 "UPDATE attempt SET broadcast_count = broadcast_count + 1, last_sent_at = clock_timestamp(), "
-                "first_sent_at = coalesce(first_sent_at, clock_timestamp()) WHERE id = :id AND state = 'SIGNED'",
+                "first_sent_at = coalesce(first_sent_at, clock_timestamp()) WHERE id = :id AND state = 'SIGNED' "
+                "AND NOT EXISTS (SELECT 1 FROM switch WHERE name = 'kill' AND \"on\" FOR SHARE)",
                 id=attempt.id,
             )
+            if not noted:
+                return None
             row = await tx.one("INSERT INTO broadcast (attempt_id) VALUES (:id) RETURNING id", id=attempt.id)
         assert row is not None, "inserted above"  # noqa: S101
         return int(row["id"])

@@ -81,8 +81,11 @@ async def load(tx: Transaction, execution_id: str) -> Execution:
 
 
 async def status_of(tx: Transaction, execution_id: str) -> ExecutionState:
-    """The status now, locked until the transaction ends."""
-    row = await tx.one("SELECT status FROM execution WHERE id = :id FOR UPDATE", id=execution_id)
+    """The status now, locked until the transaction ends.
+
+    Every transaction locks the execution before the lease, so that no two wait for each other.
+    """
+    row = await tx.one("SELECT status FROM execution WHERE id = :id FOR NO KEY UPDATE", id=execution_id)
     if row is None:
         raise NotFound(f"no execution {execution_id}")
     return ExecutionState(row["status"])

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 from domain.errors import LeaseLost
 from domain.executions import Execution
-from domain.lifecycle import ExecutionState, RuleState
+from domain.lifecycle import FINAL, ExecutionState, RuleState
 from domain.money import Amount
 from domain.policy import Verdict
 from infra.db.book import Book, Transaction
-from infra.db.executions import keep_verdicts, move, reactivate_rule
+from infra.db.executions import keep_verdicts, move, reactivate_rule, status_of
 
 
 class Leases:
@@ -19,6 +19,8 @@ class Leases:
         """The fencing token, or None while others are before us in the queue. Asking again keeps the place."""
         wallet_id, mine = execution.wallet.id, execution.id
         async with self._book.begin() as tx:
+            if await status_of(tx, mine) in FINAL:  # a body that outlived its execution takes nothing
+                return None
             await tx.change("INSERT INTO lease (wallet_id) VALUES (:w) ON CONFLICT DO NOTHING", w=wallet_id)
             lease = await tx.one("SELECT holder, epoch FROM lease WHERE wallet_id = :w FOR UPDATE", w=wallet_id)
             if lease is not None and lease["holder"] == mine:
@@ -59,6 +61,7 @@ class Leases:
     ) -> None:
         """Reserve under the lease and move PREFLIGHT → LOCKED. Errors: LEASE_LOST (final), RACE_LOST (retried)."""
         async with self._book.begin() as tx:
+            await status_of(tx, execution.id)
             await check_lease(tx, execution, epoch)
             await keep_verdicts(tx, execution.id, "lock", verdicts)
             for amount in amounts:
@@ -108,6 +111,8 @@ async def release(tx: Transaction, execution: Execution) -> str | None:
 
     Returns the workflow id of the next waiter, for the signal that spares it its timer.
     """
+    # First of all: whoever allocates or stores under the lease has committed by then, or finds it gone.
+    await tx.one("SELECT 1 FROM lease WHERE wallet_id = :w FOR UPDATE", w=execution.wallet.id)
     await tx.change(
         "UPDATE hold SET released_at = clock_timestamp() WHERE execution_id = :e AND released_at IS NULL",
         e=execution.id,

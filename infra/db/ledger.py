@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from domain import ledger
+from domain.errors import RaceLost
 from domain.executions import Execution
 from domain.ledger import Entry, Settlement
 from domain.lifecycle import FINAL, ExecutionState, RuleState
@@ -88,6 +89,12 @@ class Ledger:
             before = await status_of(tx, execution.id)
             if before in FINAL:
                 return None
+            if await tx.one(
+                "SELECT 1 FROM attempt WHERE execution_id = :e AND state = 'SIGNED' "
+                "AND fate NOT IN ('LANDED', 'DEAD') LIMIT 1",
+                e=execution.id,
+            ):
+                raise RaceLost(f"{execution.id} was signed anew while it was being closed")
             for item in settled:
                 entries = ledger.entries(item.settlement, execution.wallet.id, execution.order.venue)
                 await _post(tx, execution, item.settlement.reference, entries)

@@ -136,8 +136,8 @@ async def working(desk: Desk, signer_limits: Policy = LIVE) -> AsyncIterator[Des
         activities=[
             Preflight(executions, evaluation).run,
             Lock(executions, leases, ledger, venues, evaluation).run,
-            Submit(executions, attempts, desk.system, venues).run,
-            Confirm(executions, attempts, ledger, desk.system, venues).run,
+            Submit(executions, attempts, venues).run,
+            Confirm(executions, attempts, ledger, venues).run,
             Reconcile(executions, attempts, leases, ledger, venues).run,
             Escalate(executions, desk.system).run,
             Sweep(desk.triggers, desk.rules, desk.starter).run,

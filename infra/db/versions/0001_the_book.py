@@ -445,9 +445,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("attempt_id"),
     )
     op.create_index(op.f("ix_settlement_execution_id"), "settlement", ["execution_id"], unique=False)
-    for statement in (*VIEWS, *APPEND_ONLY):
+    for statement in (*VIEWS, *APPEND_ONLY, THE_SWITCH):
         op.execute(statement)
 
+
+# There from the start, so that every reader has a row to lock against a flip.
+THE_SWITCH = """INSERT INTO switch (name, "on", reason) VALUES ('kill', false, '')"""
 
 VIEWS = (
     """

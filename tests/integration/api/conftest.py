@@ -157,8 +157,8 @@ class World:
                 activities=[
                     Preflight(executions, at.evaluation).run,
                     Lock(executions, at.leases, at.ledger, at.venues, at.evaluation).run,
-                    Submit(executions, attempts, at.system, at.venues).run,
-                    Confirm(executions, attempts, at.ledger, at.system, at.venues).run,
+                    Submit(executions, attempts, at.venues).run,
+                    Confirm(executions, attempts, at.ledger, at.venues).run,
                     Reconcile(executions, attempts, at.leases, at.ledger, at.venues).run,
                     Escalate(executions, at.system).run,
                 ],
