@@ -5,7 +5,7 @@ from temporalio import activity
 from activities.results import Passed
 from domain import policy
 from domain.executions import Order
-from domain.lifecycle import FINAL, ExecutionState
+from domain.lifecycle import FINAL, UNSIGNED, ExecutionState
 from infra.db.executions import Executions
 from infra.evaluation import Evaluation
 
@@ -28,8 +28,7 @@ class Preflight:
         if execution.status in FINAL:
             return Passed(False, execution.codes, over=True)
         if execution.status is not ExecutionState.PENDING:
-            beyond_signing = execution.status not in (ExecutionState.PREFLIGHT, ExecutionState.LOCKED)
-            return Passed(True, may_be_out=beyond_signing)
+            return Passed(True, may_be_out=execution.status not in UNSIGNED)
         patient = activity.info().attempt < PATIENT_TRIES
         verdicts = await self._evaluation.of_execution(execution, patient=patient)
         codes = policy.blocking(verdicts)

@@ -60,6 +60,9 @@ EXECUTION_MOVES: dict[ExecutionState, frozenset[ExecutionState]] = {
     E.CANCELLED: frozenset(),
 }
 
+# No payload of the execution exists in these; from any other on, one may be out.
+UNSIGNED: frozenset[ExecutionState] = frozenset({E.PENDING, E.PREFLIGHT, E.LOCKED})
+
 FINAL: frozenset[ExecutionState] = frozenset({E.SETTLED, E.BLOCKED, E.FAILED, E.CANCELLED})
 
 

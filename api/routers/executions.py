@@ -16,7 +16,7 @@ from api.inputs import ExecutionId
 from api.paging import Cursor, Limit, Page, decode, number, page
 from api.problems import EngineUnavailable, TooLateToCancel, problems
 from domain.errors import InvalidInput, NotFound
-from domain.lifecycle import FINAL, ExecutionState
+from domain.lifecycle import UNSIGNED, ExecutionState
 from infra.db.reading import Place
 
 router = APIRouter(prefix="/executions", tags=["executions"])
@@ -71,8 +71,8 @@ async def history(
 async def cancel(execution_id: ExecutionId, caller: Trader, at: At) -> CancelAnswer:
     """Stop an execution before it signs. Refused from then on: what may be out cannot be called back."""
     line = await at.reading.line(caller.owner, execution_id)
-    if line.status in FINAL:
-        raise TooLateToCancel(f"this execution is over: it is {line.status}")
+    if line.status not in UNSIGNED:
+        raise TooLateToCancel(f"this execution is {line.status}: what may be out is followed to its end")
     return CancelAnswer(execution_id=line.id, answer=await cancel_workflow(at.temporal, line.workflow_id))
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from domain import assets
@@ -37,6 +38,7 @@ class ChainVenue:
     failing: bool = False
     unexplained: int = 0
     refusals: tuple[Objection, ...] = ()
+    while_examined: Callable[[], Awaitable[None]] | None = None
 
     def fee_reserve(self) -> Amount:
         return Amount(10_000_000, assets.SOL)
@@ -58,6 +60,8 @@ class ChainVenue:
         return Unsigned(json.dumps(message).encode())
 
     async def examine(self, intent: Intent, quote: Quote, slot: Slot, unsigned: Unsigned) -> tuple[Refusal, ...]:
+        if self.while_examined:
+            await self.while_examined()
         return tuple(Refusal(objection, "as the test says") for objection in self.refusals)
 
     def seal(self, unsigned: Unsigned, signature: bytes) -> Signed:

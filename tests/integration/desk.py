@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -124,8 +124,8 @@ class Desk:
 
 
 @asynccontextmanager
-async def working(desk: Desk, signer_limits: Policy = LIVE) -> AsyncIterator[Desk]:
-    """Executor and signer for a desk."""
+async def working(desk: Desk, signer_limits: Policy = LIVE, *, signing: bool = True) -> AsyncIterator[Desk]:
+    """Executor and signer for a desk, or the executor alone."""
     executions, attempts, leases = Executions(desk.book), Attempts(desk.book), Leases(desk.book)
     ledger, venues = Ledger(desk.book), {"jupiter": desk.venue}
     evaluation = Evaluation(venues, {"kalshi": desk.feed}, leases, desk.system)
@@ -150,5 +150,8 @@ async def working(desk: Desk, signer_limits: Policy = LIVE) -> AsyncIterator[Des
         activities=[Sign(executions, attempts, desk.system, venues, {NAME: desk.custodian}, signer_limits).run],
         interceptors=[Translation()],
     )
-    async with executor, signer:
+    async with AsyncExitStack() as workers:
+        await workers.enter_async_context(executor)
+        if signing:
+            await workers.enter_async_context(signer)
         yield desk

@@ -16,6 +16,8 @@ from infra.db.attempts import Attempts
 from infra.db.book import Book
 from infra.db.executions import Executions
 from infra.db.leases import Leases
+from infra.db.ledger import Ledger
+from infra.db.wallets import Wallets
 from infra.venues.protocol import Signed
 from tests.integration.desk import Desk
 
@@ -154,3 +156,43 @@ async def test_all_verdicts_of_a_refusal_are_kept(desk: Desk) -> None:
     )
     [kept] = await desk.rows("SELECT passed, detail FROM verdict WHERE execution_id = :e", e=execution.id)
     assert (kept["passed"], kept["detail"]["code"]) == (False, "INSUFFICIENT_BALANCE")
+
+
+async def test_a_body_that_outlived_its_execution_takes_neither_lease_nor_place(desk: Desk) -> None:
+    owner, wallet = await desk.wallet()
+    over, next_one = await recorded(desk, owner, wallet), await recorded(desk, owner, wallet)
+    leases = Leases(desk.book)
+    await leases.refuse(over, ExecutionState.PREFLIGHT, ExecutionState.BLOCKED, ("NO_QUOTE",))
+    assert await leases.acquire(over) is None
+    assert await leases.acquire(next_one) is not None
+
+
+async def test_an_execution_does_not_close_beside_a_signature_that_may_land(desk: Desk) -> None:
+    execution, epoch = await locked(desk)
+    attempts = Attempts(desk.book)
+    attempt = await attempts.allocate(execution, epoch, 1, NEW, "jupiter")
+    await attempts.store(execution, epoch, attempt, signed(execution.id))
+    with pytest.raises(RaceLost):
+        await Ledger(desk.book).close(execution, ExecutionState.FAILED, (), {})
+
+
+async def test_a_wallet_frozen_while_its_payload_is_built_stores_no_signature(desk: Desk) -> None:
+    execution, epoch = await locked(desk)
+    attempts = Attempts(desk.book)
+    attempt = await attempts.allocate(execution, epoch, 1, NEW, "jupiter")
+    await Wallets(desk.book).set_frozen(execution.wallet.owner_id, execution.wallet.id, True, "a drill")
+    with pytest.raises(RaceLost):
+        await attempts.store(execution, epoch, attempt, signed(execution.id))
+
+
+async def test_the_kill_switch_stops_the_very_statement_that_notes_a_sending(desk: Desk) -> None:
+    execution, epoch = await locked(desk)
+    attempts = Attempts(desk.book)
+    attempt = await attempts.allocate(execution, epoch, 1, NEW, "jupiter")
+    stored = await attempts.store(execution, epoch, attempt, signed(execution.id))
+    await desk.system.set_kill_switch(True, "a drill", "test")
+    try:
+        assert await attempts.note_sending(stored) is None
+    finally:
+        await desk.system.set_kill_switch(False, "drill over", "test")
+    assert [a.broadcast_count for a in await attempts.of_execution(execution.id)] == [0]

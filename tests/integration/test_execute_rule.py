@@ -12,8 +12,12 @@ from temporalio.worker import Replayer
 from domain import assets
 from domain.attempts import MAX_ATTEMPTS
 from domain.audit import Record, first_break
+from domain.executions import Order
 from domain.intents import Objection
+from infra.db.attempts import Attempts
 from infra.db.book import Book
+from infra.db.executions import Executions
+from infra.db.wallets import Wallets
 from infra.devnet.temporal import TemporalDev
 from infra.devnet.toolchain import temporal_binary
 from tests.integration.desk import LIVE, Desk, working
@@ -52,9 +56,7 @@ async def test_resetting_a_finished_workflow_sends_nothing_new(desk: Desk, tempo
     async with working(desk):
         order = await desk.order()
         first = await desk.ending(order)
-        command = [str(temporal_binary()), "workflow", "reset", "--address", temporal.address]
-        command += ["--workflow-id", f"execution/{order.trigger_id}", "--type", "FirstWorkflowTask", "--reason", "test"]
-        await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
+        await operate(temporal, "reset", order, "--type", "FirstWorkflowTask", "--reason", "test")
         again = await desk.ending(order)
     assert again.status == first.status == "SETTLED"
     assert list(desk.venue.received.values()) == [1]
@@ -277,3 +279,76 @@ async def test_a_source_that_stays_silent_at_the_check_blocks_with_its_codes_and
     assert (ending.status, ending.codes) == ("BLOCKED", ("MARKET_UNREADABLE", "PRICE_UNREADABLE"))
     after = await desk.rules.find(rule.owner_id, rule.id)
     assert (after.state, after.armed, after.activation) == ("ACTIVE", False, rule.activation + 1)
+
+
+async def operate(temporal: TemporalDev, verb: str, order: Order, *more: str) -> None:
+    """What an operator types: `temporal workflow <verb>` on an execution."""
+    command = [str(temporal_binary()), "workflow", verb, "--address", temporal.address]
+    command += ["--workflow-id", f"execution/{order.trigger_id}", *more]
+    await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
+
+
+async def test_a_reset_while_the_second_attempt_is_being_built_goes_on_with_it(
+    desk: Desk, temporal: TemporalDev
+) -> None:
+    desk.venue.deaf = True
+    async with working(desk):
+        order = await desk.order()
+        await until(lambda: _is(desk, order.execution_id, "SUBMITTED"))
+        desk.venue.quoting = False
+        desk.venue.height += 151
+
+        async def second_allocated() -> bool:
+            return len(await desk.rows("SELECT 1 FROM attempt WHERE execution_id = :e", e=order.execution_id)) == 2
+
+        await until(second_allocated)
+        await operate(temporal, "reset", order, "--type", "FirstWorkflowTask", "--reason", "test")
+        desk.venue.quoting, desk.venue.deaf = True, False
+        assert (await desk.ending(order)).status == "SETTLED"
+    assert len(desk.venue.landed) == 1
+
+
+async def test_an_operators_cancel_of_a_waiter_gives_its_place_to_the_next(desk: Desk, temporal: TemporalDev) -> None:
+    desk.venue.deaf = True
+    async with working(desk):
+        owner, wallet = await desk.wallet()
+        first = await desk.fire(await desk.rule(owner, wallet))
+        await until(lambda: _is(desk, first.execution_id, "SUBMITTED"))
+        second = await desk.fire(await desk.rule(owner, wallet))
+        await until(lambda: _is(desk, second.execution_id, "PREFLIGHT"))
+        third = await desk.fire(await desk.rule(owner, wallet))
+        await operate(temporal, "cancel", second)
+        ending = await desk.ending(second)
+        assert (ending.status, ending.codes) == ("CANCELLED", ("CANCELLED_BY_OPERATOR",))
+        desk.venue.deaf = False
+        assert {(await desk.ending(one)).status for one in (first, third)} == {"SETTLED"}
+
+
+async def test_what_was_signed_unheard_is_followed_to_its_end_by_a_cancel_too(
+    desk: Desk, temporal: TemporalDev
+) -> None:
+    async with working(desk, signing=False):
+        order = await desk.order()
+        await until(lambda: _is(desk, order.execution_id, "LOCKED"))
+        # A signer that stored its bytes and died before it could say so.
+        execution, attempts = await Executions(desk.book).load(order.execution_id), Attempts(desk.book)
+        slot = await desk.venue.slot()
+        unsigned = await desk.venue.build(execution.intent, await desk.venue.quote(execution.intent), slot)
+        attempt = await attempts.allocate(execution, 1, 1, slot, "jupiter")
+        await attempts.store(execution, 1, attempt, desk.venue.seal(unsigned, b"|signed"))
+        await operate(temporal, "cancel", order)
+        assert (await desk.ending(order)).status == "SETTLED"
+    assert len(desk.venue.landed) == 1
+
+
+async def test_freezing_a_wallet_while_its_payload_is_examined_leaves_it_unsigned(desk: Desk) -> None:
+    owner, wallet = await desk.wallet()
+
+    async def freeze() -> None:
+        await Wallets(desk.book).set_frozen(owner, wallet, True, "a drill")
+
+    desk.venue.while_examined = freeze
+    async with working(desk):
+        ending = await desk.ending(await desk.fire(await desk.rule(owner, wallet)))
+    assert (ending.status, ending.codes) == ("BLOCKED", ("WALLET_FROZEN",))
+    assert desk.custodian.signed == []

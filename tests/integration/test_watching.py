@@ -127,3 +127,16 @@ async def _followed(desk: Desk) -> bool:
 
 async def _state(desk: Desk, rule: Rule, state: str) -> bool:
     return (await desk.rules.find(rule.owner_id, rule.id)).state == state
+
+
+async def test_a_price_told_before_a_rule_became_active_does_not_arm_it(desk: Desk) -> None:
+    async with watching(desk):
+        fence = await desk.rule(*await desk.wallet())
+        await until(lambda: _followed(desk))
+        await desk.feed.tell(observation(MARKET, "0.55", "0.57"))
+        await until(lambda: armed(desk, fence))
+        desk.feed.known[MARKET] = observation(MARKET, "0.71", "0.73")  # it has moved, and the feed has not told yet
+        rule = await desk.rule(*await desk.wallet())
+        await until(lambda: _state(desk, fence, "TRIGGERED"))
+    assert not await armed(desk, rule)
+    assert await triggers_of(desk, rule) == 0
