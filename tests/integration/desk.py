@@ -144,14 +144,20 @@ async def working(desk: Desk, signer_limits: Policy = LIVE, *, signing: bool = T
         ],
         interceptors=[Translation()],
     )
-    signer = Worker(
-        desk.client,
-        task_queue=SIGNER,
-        activities=[Sign(executions, attempts, desk.system, venues, {NAME: desk.custodian}, signer_limits).run],
-        interceptors=[Translation()],
-    )
     async with AsyncExitStack() as workers:
         await workers.enter_async_context(executor)
         if signing:
-            await workers.enter_async_context(signer)
+            await workers.enter_async_context(_signer(desk, signer_limits))
         yield desk
+
+
+def _signer(desk: Desk, limits: Policy) -> Worker:
+    steps = Sign(
+        Executions(desk.book),
+        Attempts(desk.book),
+        desk.system,
+        {"jupiter": desk.venue},
+        {NAME: desk.custodian},
+        limits,
+    )
+    return Worker(desk.client, task_queue=SIGNER, activities=[steps.run], interceptors=[Translation()])
