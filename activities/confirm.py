@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from temporalio import activity
 
+from activities.heartbeat import heartbeats
 from activities.results import Finding
 from activities.submit import broadcast
 from domain.attempts import AttemptState, Fate, Move, Sighting, next_move
@@ -19,8 +20,6 @@ from infra.venues.protocol import Venue
 
 # A slot lasts 400 ms and finality takes about 13 s: more often would only cost requests.
 POLL_EVERY_S = 0.5
-
-BEAT_EVERY_S = 2  # a fifth of the timeout by which a silent worker is replaced
 
 
 class Confirm:
@@ -42,11 +41,8 @@ class Confirm:
 
         Errors: INTEGRITY_BROKEN (final), where the book holds nothing that could be confirmed.
         """
-        beating = asyncio.create_task(_beat())
-        try:
+        async with heartbeats():
             return await self._follow(order)
-        finally:
-            beating.cancel()
 
     async def _follow(self, order: Order) -> Finding:
         execution = await self._executions.load(order.execution_id)
@@ -81,10 +77,3 @@ class Confirm:
             if seen.fate is not attempt.fate:
                 await self._attempts.note_fate(execution, attempt, seen)
         return [fresh.get(a.id) or Sighting(a.fate, a.succeeded, detail=a.detail) for a in attempts]
-
-
-async def _beat() -> None:
-    """Heartbeats apart from the looks: nodes that hang make a look long, and the worker is alive all the same."""
-    while True:
-        activity.heartbeat()
-        await asyncio.sleep(BEAT_EVERY_S)

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 
 from temporalio import activity
 
+from activities.heartbeat import heartbeats
 from domain.errors import NotFound
-from domain.wallets import NewWallet
+from domain.wallets import FAMILIES, NewWallet
 from infra.custody.protocol import Custodian
 from infra.db.wallets import Wallets
-
-CUSTODIAN_OF_FAMILY = {"solana": "kms-envelope"}
 
 
 class CreateWalletKey:
@@ -24,10 +23,14 @@ class CreateWalletKey:
         Two tries at once make two keys, and the book's primary key lets one of them be the wallet's.
         Errors: SIGNING_UNAVAILABLE (retried), KEY_ACCESS_DENIED (final).
         """
+        async with heartbeats():
+            return await self._made(wallet)
+
+    async def _made(self, wallet: NewWallet) -> str:
         try:
             return (await self._wallets.find(wallet.owner_id, wallet.id)).address
         except NotFound:
-            name = CUSTODIAN_OF_FAMILY[wallet.family]
+            name = FAMILIES[wallet.family].custodian
             key = await self._custodians[name].create(wallet.id, wallet.owner_id, wallet.family)
             added = await self._wallets.add(wallet.id, wallet.owner_id, wallet.family, key.address, name, key.sealed)
             return added.address

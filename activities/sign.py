@@ -5,7 +5,9 @@ from collections.abc import Mapping
 import structlog
 from temporalio import activity
 
+from activities.heartbeat import heartbeats
 from activities.results import SignAnswer, SignRequest
+from domain import policy
 from domain.attempts import AttemptState
 from domain.errors import NoRoute
 from domain.executions import Execution
@@ -47,6 +49,10 @@ class Sign:
         Errors: QUOTE_UNAVAILABLE, CHAIN_UNAVAILABLE, SIGNING_UNAVAILABLE, RACE_LOST (retried),
         KEY_ACCESS_DENIED, LEASE_LOST (final).
         """
+        async with heartbeats():
+            return await self._run(request)
+
+    async def _run(self, request: SignRequest) -> SignAnswer:
         execution = await self._executions.load(request.order.execution_id)
         for attempt in await self._attempts.of_execution(execution.id):
             if attempt.attempt_no == request.attempt_no and attempt.state is AttemptState.SIGNED:
@@ -73,7 +79,7 @@ class Sign:
             log.warning("payload refused", execution_id=execution.id, reasons=reasons)
             await self._executions.note(execution, "payload.refused", attempt=request.attempt_no, reasons=reasons)
             return SignAnswer(codes=tuple(dict.fromkeys(refusal.objection.value for refusal in refusals)))
-        if execution.dry_run or self._limits.dry_run:
+        if self._is_dry(execution):
             await self._executions.note(
                 execution, "dry_run.simulated", expected=str(quote.expected), minimum=str(quote.minimum)
             )
@@ -85,13 +91,14 @@ class Sign:
         stored = await self._attempts.store(execution, request.epoch, attempt, venue.seal(unsigned, signature))
         return SignAnswer(venue_ref=stored.venue_ref)
 
-    async def _forbidden(self, execution: Execution) -> str | None:
-        """Why nothing may be signed, whatever was decided earlier."""
-        if await self._system.kill_switch_on():
-            return "KILL_SWITCH_ON"
-        if execution.wallet.frozen:
-            return "WALLET_FROZEN"
-        dry = execution.dry_run or self._limits.dry_run
-        if not dry and not (execution.policy.execution_enabled and self._limits.execution_enabled):
-            return "EXECUTION_DISABLED"
-        return None
+    async def _forbidden(self, execution: Execution) -> str:
+        return policy.forbids_signing(
+            execution.policy,
+            self._limits,
+            kill_switch=await self._system.kill_switch_on(),
+            wallet_usable=not execution.wallet.frozen,
+            dry_run=self._is_dry(execution),
+        )
+
+    def _is_dry(self, execution: Execution) -> bool:
+        return execution.dry_run or self._limits.dry_run

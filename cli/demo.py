@@ -24,6 +24,9 @@ DEMO_PORT_BASE = PORT_BASE + 100
 # As on the real chain, but for the time from inclusion to finality: 8 slots instead of 32.
 FINALIZED_LAG = 8
 
+# Only a directory that holds this file is ever emptied: a demo made it, and nothing in it is anybody's.
+MARK = "made-by-tripwire-demo"
+
 
 def demo(
     state: Annotated[Path, typer.Option(help="Where the demo's world lives; emptied first.")] = Path(".tripwire/demo"),
@@ -64,11 +67,13 @@ async def _run(state: Path, port_base: int, progress: Console) -> Facts:
 
 
 def _empty(state: Path) -> None:
-    """Only what a world made is removed: a directory that holds anything else is left alone."""
+    """Only what a demo made is removed: a directory that holds anything else is left alone."""
     if state.exists() and any(state.iterdir()):
-        if not (state / "logs").is_dir():
-            raise WorldBroken(f"{state} holds something that no world made; give the demo another --state")
+        if not (state / MARK).is_file():
+            raise WorldBroken(f"{state} holds something that no demo made; give the demo another --state")
         tenancy = Tenancy(state)
         tenancy.end_leftovers()  # of a demo that was killed: they still hold ports and files
         tenancy.release()
         shutil.rmtree(state)
+    state.mkdir(parents=True, exist_ok=True)
+    (state / MARK).touch()

@@ -1,4 +1,7 @@
-"""The audit chain: each record's hash covers the one before it, so a changed or removed row shows."""
+"""The audit chain: each record's hash covers the one before it, so a changed, removed or added row shows.
+
+A tail that is cut off shows only against a copy of a later hash: whoever audits keeps the last one elsewhere.
+"""
 
 import hashlib
 from collections.abc import Iterable, Mapping

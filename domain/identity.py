@@ -43,6 +43,10 @@ def by_hand(idempotency_key: str) -> str:
     return f"manual/{idempotency_key}"
 
 
+def is_by_hand(occurrence: str) -> bool:
+    return occurrence.startswith("manual/")
+
+
 def leg_id(of_execution: str, leg_no: int) -> str:
     return "leg_" + _digest("leg", of_execution, str(leg_no))
 

@@ -27,6 +27,11 @@ class Check(StrEnum):
     FEES = "fees"
 
 
+KILL_SWITCH_ON = "KILL_SWITCH_ON"
+WALLET_FROZEN = "WALLET_FROZEN"
+EXECUTION_DISABLED = "EXECUTION_DISABLED"
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One check's answer, in the words of the owner: `would_pass` says what would change it."""
@@ -88,6 +93,20 @@ def value_usd(intent: Intent, quote: Quote | None) -> Decimal | None:
     return None
 
 
+def forbids_signing(policy: Policy, own: Policy, *, kill_switch: bool, wallet_usable: bool, dry_run: bool) -> str:
+    """The code of what forbids a signature now, whatever was decided earlier; empty where nothing does.
+
+    `own` is the signing process's policy: an execution's snapshot cannot switch a signer on.
+    """
+    if kill_switch:
+        return KILL_SWITCH_ON
+    if not wallet_usable:
+        return WALLET_FROZEN
+    if not dry_run and not (policy.execution_enabled and own.execution_enabled):
+        return EXECUTION_DISABLED
+    return ""
+
+
 def evaluate(policy: Policy, facts: Facts, intent: Intent) -> tuple[Verdict, ...]:
     """Every verdict, in a fixed order. All have to pass."""
     return tuple(check(policy, facts, intent) for check in _CHECKS)
@@ -99,7 +118,7 @@ def blocking(verdicts: tuple[Verdict, ...]) -> tuple[str, ...]:
 
 def _kill_switch(policy: Policy, facts: Facts, intent: Intent) -> Verdict:
     if facts.kill_switch:
-        return Verdict(Check.KILL_SWITCH, False, "KILL_SWITCH_ON", would_pass="an operator turns the kill switch off")
+        return Verdict(Check.KILL_SWITCH, False, KILL_SWITCH_ON, would_pass="an operator turns the kill switch off")
     return Verdict(Check.KILL_SWITCH, True)
 
 
@@ -109,7 +128,7 @@ def _execution_enabled(policy: Policy, facts: Facts, intent: Intent) -> Verdict:
     return Verdict(
         Check.EXECUTION_ENABLED,
         False,
-        "EXECUTION_DISABLED",
+        EXECUTION_DISABLED,
         would_pass="start with TRIPWIRE_EXECUTION_ENABLED=true",
     )
 
@@ -123,7 +142,7 @@ def _rule_active(policy: Policy, facts: Facts, intent: Intent) -> Verdict:
 def _wallet_usable(policy: Policy, facts: Facts, intent: Intent) -> Verdict:
     if facts.wallet_usable:
         return Verdict(Check.WALLET_USABLE, True)
-    return Verdict(Check.WALLET_USABLE, False, "WALLET_FROZEN", would_pass="unfreeze the wallet")
+    return Verdict(Check.WALLET_USABLE, False, WALLET_FROZEN, would_pass="unfreeze the wallet")
 
 
 def _market_active(policy: Policy, facts: Facts, intent: Intent) -> Verdict:

@@ -26,3 +26,16 @@ class NewWallet:
     id: str
     owner_id: str
     family: str
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Who serves the wallets of a family: the venue that trades for them, the custodian that signs."""
+
+    venue: str
+    custodian: str
+
+
+FAMILIES: dict[str, Family] = {
+    "solana": Family(venue="jupiter", custodian="kms-envelope"),
+}

@@ -1,5 +1,6 @@
 """Settings, from the environment with the prefix TRIPWIRE_. All problems are told at once, and nothing starts."""
 
+import os
 import sys
 from datetime import timedelta
 from decimal import Decimal
@@ -7,7 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain import assets
@@ -43,13 +46,36 @@ def _listed(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _readable(file: Path) -> Path:
+    try:
+        file.read_bytes()
+    except OSError as error:
+        raise ValueError(f"names no file that can be read ({error.strerror})") from None
+    return file
+
+
+def _rsa_key(file: Path) -> Path:
+    try:
+        load_pem_private_key(file.read_bytes(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ValueError("names a file that holds no unencrypted private key (PEM)") from None
+    return file
+
+
+def _known_assets(ids: tuple[str, ...]) -> tuple[str, ...]:
+    if unknown := sorted(set(ids) - set(assets.BY_ID)):
+        raise ValueError(f"has ids that TripWire does not know: {', '.join(unknown)}")
+    return ids
+
+
+Readable = Annotated[Path, AfterValidator(_readable)]
 Http = Annotated[str, AfterValidator(_http)]
 Listed = Annotated[tuple[Http, ...], NoDecode, BeforeValidator(_listed)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 
 
 class Settings(BaseSettings):
-    """Everything a process may be told. A worker's own needs are checked by `needing`."""
+    """Everything a process may be told."""
 
     model_config = SettingsConfigDict(env_prefix="TRIPWIRE_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
@@ -57,8 +83,8 @@ class Settings(BaseSettings):
     temporal_address: Annotated[str, Field(pattern=r"^[^\s/]+:\d{1,5}$")]
     temporal_namespace: Annotated[str, Field(min_length=1)] = "default"
     temporal_api_key: SecretStr | None = None
-    temporal_tls_cert_file: Path | None = None
-    temporal_tls_key_file: Path | None = None
+    temporal_tls_cert_file: Readable | None = None
+    temporal_tls_key_file: Readable | None = None
     temporal_ui_url: Http | None = None
 
     kms_key_id: Annotated[str, Field(min_length=1)]
@@ -72,11 +98,11 @@ class Settings(BaseSettings):
     kalshi_url: Http = "https://external-api.kalshi.com/trade-api/v2"
     kalshi_ws_url: Annotated[str, AfterValidator(_socket)] = "wss://external-api-ws.kalshi.com/trade-api/ws/v2"
     kalshi_key_id: str | None = None
-    kalshi_private_key_file: Path | None = None
+    kalshi_private_key_file: Annotated[Readable, AfterValidator(_rsa_key)] | None = None
 
     execution_enabled: bool = False
     dry_run: bool = True
-    allowed_assets: Words = ()
+    allowed_assets: Annotated[Words, AfterValidator(_known_assets)] = ()
     max_position_usd: Annotated[Decimal, Field(ge=0, allow_inf_nan=False)] = Decimal(10)
     max_slippage_bps: Annotated[int, Field(ge=0, le=10_000)] = 50
     quote_max_age_s: Annotated[int, Field(ge=1, le=3_600)] = 10
@@ -87,22 +113,6 @@ class Settings(BaseSettings):
     metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     otel_exporter_otlp_endpoint: Http | None = None
-
-    @model_validator(mode="after")
-    def _whole(self) -> "Settings":
-        problems: list[str] = []
-        if (self.kalshi_key_id is None) != (self.kalshi_private_key_file is None):
-            problems.append("KALSHI_KEY_ID and KALSHI_PRIVATE_KEY_FILE go together")
-        if self.kalshi_private_key_file is not None and not self.kalshi_private_key_file.is_file():
-            problems.append("KALSHI_PRIVATE_KEY_FILE names no file")
-        if (self.temporal_tls_cert_file is None) != (self.temporal_tls_key_file is None):
-            problems.append("TEMPORAL_TLS_CERT_FILE and TEMPORAL_TLS_KEY_FILE go together")
-        unknown = sorted(set(self.allowed_assets) - set(assets.BY_ID))
-        if unknown:
-            problems.append(f"ALLOWED_ASSETS has ids that TripWire does not know: {', '.join(unknown)}")
-        if problems:
-            raise ValueError("; ".join(problems))
-        return self
 
     @property
     def policy(self) -> Policy:
@@ -126,11 +136,32 @@ def problems(error: ValidationError) -> list[str]:
     return sentences
 
 
+# Settings that mean something only together. Checked on the environment itself, so that these problems are
+# told beside those of single settings.
+_PAIRS = (
+    ("KALSHI_KEY_ID", "KALSHI_PRIVATE_KEY_FILE"),
+    ("TEMPORAL_TLS_CERT_FILE", "TEMPORAL_TLS_KEY_FILE"),
+)
+
+
+def _half_pairs() -> list[str]:
+    return [
+        f"TRIPWIRE_{one} and TRIPWIRE_{other} go together: set both or neither"
+        for one, other in _PAIRS
+        if (f"TRIPWIRE_{one}" in os.environ) != (f"TRIPWIRE_{other}" in os.environ)
+    ]
+
+
 def load_settings() -> Settings:
     """The settings, or the end of the process: every problem on standard error, exit 78."""
+    wrong = _half_pairs()
+    settings = None
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
+        wrong = problems(error) + wrong
+    if settings is None or wrong:
         sys.stderr.write("TripWire cannot start; these settings are wrong:\n")
-        sys.stderr.writelines(f"  {sentence}\n" for sentence in problems(error))
+        sys.stderr.writelines(f"  {sentence}\n" for sentence in wrong)
         sys.exit(EX_CONFIG)
+    return settings

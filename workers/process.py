@@ -8,19 +8,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
 from temporalio.worker import Worker
 
 from infra import telemetry
 from infra.config import Settings, load_settings
 from infra.db.book import Book
+from infra.db.heartbeat import beat_forever
 from infra.db.system import System
 from infra.temporal.client import connect
 
 log = structlog.get_logger(__name__)
-
-BEAT_EVERY_S = 5
 
 # A step that is told to stop gets this long; what it leaves unfinished is taken up by another worker.
 GRACE = timedelta(seconds=8)
@@ -48,7 +46,7 @@ async def _main(kind: str, job: Job, settings: Settings) -> None:
     if client is None:
         return
     book = Book.open(settings.database_url)
-    beating = asyncio.create_task(_beat(kind, System(book)))
+    beating = asyncio.create_task(beat_forever(System(book), kind))
     try:
         async with job(settings, client, book) as broken:
             log.info("ready", kind=kind)
@@ -75,15 +73,6 @@ async def _reach(settings: Settings, stop: asyncio.Event) -> Client | None:
             return None
     log.error("Temporal does not answer: check TRIPWIRE_TEMPORAL_ADDRESS", address=settings.temporal_address)
     sys.exit(69)  # Source: sysexits.h, EX_UNAVAILABLE
-
-
-async def _beat(kind: str, system: System) -> None:
-    while True:
-        try:
-            await system.beat(telemetry.process_name(kind), kind, {})
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
-            log.warning("heartbeat not written", reason=type(error).__name__)
-        await asyncio.sleep(BEAT_EVERY_S)
 
 
 @contextlib.asynccontextmanager

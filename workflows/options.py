@@ -29,11 +29,13 @@ QUICK = Options(start_to_close_timeout=timedelta(seconds=40), retry_policy=PATIE
 SEND = Options(start_to_close_timeout=timedelta(seconds=25), retry_policy=PATIENT)
 
 # Two quotes, a build, a simulation and the key service. Past ten minutes in all the price that the owner
-# wanted is history: the execution ends without a signature.
+# wanted is history: the execution ends without a signature. The signer heartbeats, so a silent one is replaced
+# within 10 s.
 SIGN = Options(
     task_queue=SIGNER,
     start_to_close_timeout=timedelta(seconds=40),
     schedule_to_close_timeout=timedelta(minutes=10),
+    heartbeat_timeout=timedelta(seconds=10),
     retry_policy=PATIENT,
 )
 

@@ -1,6 +1,7 @@
 """What is done with rules: switching, explaining and firing them."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import structlog
 from fastapi import APIRouter, Request
@@ -9,7 +10,7 @@ from pydantic import BaseModel
 from temporalio.service import RPCError
 
 from api.answers import verdicts
-from api.answers.rules import RuleAnswer, told
+from api.answers.rules import RuleAnswer, arming, told, why_not_live
 from api.answers.verdicts import VerdictAnswer
 from api.assembly import At, Tools
 from api.auth import Reader, Trader
@@ -19,9 +20,10 @@ from api.problems import problems
 from domain import policy
 from domain.errors import IdempotencyMismatch, IllegalTransition, NotFound, RaceLost
 from domain.lifecycle import RuleState
+from domain.policy import Check, Verdict
+from domain.wallets import FAMILIES
 from infra import telemetry
 from infra.db.rules import Rule
-from infra.db.triggers import VENUE_OF_FAMILY
 
 log = structlog.get_logger(__name__)
 
@@ -38,10 +40,17 @@ class SwitchedRules(BaseModel):
 
 
 class Explanation(BaseModel):
-    """`would_pass` only if every verdict passes; `codes` name those that do not."""
+    """`would_pass` only if every verdict passes; `codes` name those that do not.
+
+    Even so only a crossing fires: `arming` says whether the rule could see one yet. `note` tells what no
+    activating mends, such as that the rule is used up.
+    """
 
     rule_id: str
     state: RuleState
+    armed: bool
+    arming: str
+    note: str
     would_pass: bool
     codes: list[str]
     verdicts: list[VerdictAnswer]
@@ -67,7 +76,7 @@ async def pause_all(caller: Trader, at: At) -> SwitchedRules:
 @router.post("/resume-all", responses=problems())
 async def resume_all(caller: Trader, at: At) -> SwitchedRules:
     """Activate every PAUSED rule of the owner."""
-    return await _switch_all(at, caller.owner, RuleState.PAUSED, at.rules.activate)
+    return await _switch_all(at, caller.owner, RuleState.PAUSED, at.rules.resume)
 
 
 @router.post("/{rule_id}/activate", responses=problems(NotFound, IllegalTransition, RaceLost))
@@ -85,10 +94,7 @@ async def pause(rule_id: RuleId, caller: Trader, at: At) -> RuleAnswer:
 @router.post("/{rule_id}/resume", responses=problems(NotFound, IllegalTransition, RaceLost))
 async def resume(rule_id: RuleId, caller: Trader, at: At) -> RuleAnswer:
     """PAUSED → ACTIVE."""
-    rule = await at.rules.find(caller.owner, rule_id)
-    if rule.state is RuleState.CREATED:
-        raise IllegalTransition("this rule was never active: activate it")
-    return told(await at.rules.activate(caller.owner, rule_id))
+    return told(await at.rules.resume(caller.owner, rule_id))
 
 
 @router.post("/{rule_id}/explain", responses=problems(NotFound))
@@ -100,22 +106,25 @@ async def explain(rule_id: RuleId, caller: Reader, at: At) -> Explanation:
         rule.spec.intent(wallet.family, wallet.address),
         at.settings.policy,
         wallet,
-        venue=VENUE_OF_FAMILY[wallet.family],
+        venue=FAMILIES[wallet.family].venue,
         feed=rule.spec.trigger.venue,
         market=rule.spec.trigger.market,
         price_time=None,
-        rule_live=rule.state in (RuleState.ACTIVE, RuleState.TRIGGERED, RuleState.EXECUTING),
+        rule_live=rule.state is RuleState.ACTIVE,
         cooldown_until=rule.cooldown_until,
         held=await at.leases.held(wallet.id),
         patient=False,
     )
-    codes = policy.blocking(found)
+    codes, note = policy.blocking(found), why_not_live(rule)
     return Explanation(
         rule_id=rule.id,
         state=rule.state,
+        armed=rule.armed,
+        arming=arming(rule),
+        note=note,
         would_pass=not codes,
         codes=list(codes),
-        verdicts=[verdicts.told(verdict, "now") for verdict in found],
+        verdicts=[verdicts.told(_advised(verdict, note), "now") for verdict in found],
     )
 
 
@@ -146,6 +155,13 @@ async def fire(rule_id: RuleId, request: Request, caller: Trader, at: At, idempo
         )
 
     return await once(at, caller.party, request, idempotency_key, None, 202, record)
+
+
+def _advised(verdict: Verdict, note: str) -> Verdict:
+    """The check knows only that the rule is not live, and would advise what cannot help."""
+    if note and verdict.check is Check.RULE_ACTIVE:
+        return replace(verdict, would_pass=note)
+    return verdict
 
 
 async def _switch_all(

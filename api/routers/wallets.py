@@ -26,8 +26,7 @@ from domain.errors import (
     SigningUnavailable,
 )
 from domain.money import Amount
-from domain.wallets import NewWallet, Wallet
-from infra.db.triggers import VENUE_OF_FAMILY
+from domain.wallets import FAMILIES, NewWallet, Wallet
 
 router = APIRouter(prefix="/wallets", tags=["wallets"])
 
@@ -107,7 +106,7 @@ async def balances(wallet_id: WalletId, caller: Reader, at: At) -> BalancesAnswe
     """What the chain says the wallet has, beside what the book says."""
     wallet = await at.wallets.find(caller.owner, wallet_id)
     known = tuple(assets.BY_FAMILY[wallet.family].values())
-    chain = await at.venues[VENUE_OF_FAMILY[wallet.family]].balances(wallet.address, known)
+    chain = await at.venues[FAMILIES[wallet.family].venue].balances(wallet.address, known)
     book, held = await at.ledger.balances(wallet.id), await at.leases.held(wallet.id)
     rows = [
         _balance(chain[asset.id], Amount(book.get(asset.id, 0), asset), Amount(held.get(asset.id, 0), asset))

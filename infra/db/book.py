@@ -53,9 +53,11 @@ class Transaction:
         await self.session.execute(select(func.pg_advisory_xact_lock(_CHAIN_LOCK)))
         last = await self.one("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1")
         seq, previous = (last["seq"], last["hash"]) if last else (0, audit.GENESIS)
+        clock = await self.one("SELECT clock_timestamp() AS now")
+        assert clock is not None, "a clock always answers"  # noqa: S101
         for event in self._events:
             seq += 1
-            event.seq, event.previous = seq, previous
+            event.seq, event.previous, event.at = seq, previous, clock["now"]
             event.hash = previous = audit.seal(seq, sealed_body(event), previous)
             self.session.add(event)
         await self.session.flush()
@@ -63,7 +65,13 @@ class Transaction:
 
 def sealed_body(event: EventRow) -> dict[str, object]:
     """What an event's hash covers."""
-    return {"owner_id": event.owner_id, "subject": event.subject, "kind": event.kind, "body": event.body}
+    return {
+        "at": event.at.isoformat() if event.at else None,
+        "owner_id": event.owner_id,
+        "subject": event.subject,
+        "kind": event.kind,
+        "body": event.body,
+    }
 
 
 def _plain(body: Mapping[str, object]) -> dict[str, object]:

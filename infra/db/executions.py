@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from datetime import datetime
 
+from domain import identity
 from domain.errors import NotFound, RaceLost
 from domain.executions import Execution, Order
 from domain.lifecycle import ExecutionState, RuleState, check_execution_move, check_rule_move
@@ -68,7 +69,7 @@ async def load(tx: Transaction, execution_id: str) -> Execution:
         status=ExecutionState(row["status"]),
         codes=tuple(row["codes"]),
         dry_run=row["dry_run"],
-        by_hand=row["occurrence"].startswith("manual/"),
+        by_hand=identity.is_by_hand(row["occurrence"]),
         price_time=datetime.fromisoformat(row["evidence"]["source_time"]) if "source_time" in row["evidence"] else None,
         intent=documents.to_intent(row["intent"]),
         policy=documents.to_policy(row["policy"]),

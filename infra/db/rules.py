@@ -84,12 +84,19 @@ class Rules:
         """
         async with self._book.begin() as tx:
             rule = await _locked(tx, owner_id, rule_id)
-            if rule.state is not RuleState.ACTIVE:
-                if rule.state not in (RuleState.CREATED, RuleState.PAUSED):
-                    raise IllegalTransition(f"a rule that is {rule.state} cannot be activated")
-                await reactivate_rule(tx, rule_id, rule.state)
-                if rule.spec.trigger.fire_if_already_true:
-                    await tx.change("UPDATE rule SET armed_at = clock_timestamp() WHERE id = :id", id=rule_id)
+            await _activate(tx, rule)
+        return await self.find(owner_id, rule_id)
+
+    async def resume(self, owner_id: str, rule_id: str) -> Rule:
+        """PAUSED → ACTIVE, as a new activation. Already ACTIVE is the same answer.
+
+        Errors: NOT_FOUND, ILLEGAL_TRANSITION (final).
+        """
+        async with self._book.begin() as tx:
+            rule = await _locked(tx, owner_id, rule_id)
+            if rule.state is RuleState.CREATED:
+                raise IllegalTransition("this rule was never active: activate it")
+            await _activate(tx, rule)
         return await self.find(owner_id, rule_id)
 
     async def pause(self, owner_id: str, rule_id: str) -> Rule:
@@ -159,6 +166,16 @@ class Rules:
             for row in rows:
                 await reactivate_rule(tx, row["id"], RuleState.EXECUTED)
         return len(rows)
+
+
+async def _activate(tx: Transaction, rule: Rule) -> None:
+    if rule.state is RuleState.ACTIVE:
+        return
+    if rule.state not in (RuleState.CREATED, RuleState.PAUSED):
+        raise IllegalTransition(f"a rule that is {rule.state} cannot be activated")
+    await reactivate_rule(tx, rule.id, rule.state)
+    if rule.spec.trigger.fire_if_already_true:
+        await tx.change("UPDATE rule SET armed_at = clock_timestamp() WHERE id = :id", id=rule.id)
 
 
 async def _locked(tx: Transaction, owner_id: str, rule_id: str) -> Rule:

@@ -1,6 +1,5 @@
 """What concerns the whole installation: the kill switch, the processes' heartbeats, and operators' tasks."""
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +14,6 @@ class Heartbeat:
     process: str
     kind: str
     age_s: int
-    detail: dict[str, str]
     beat_at: datetime
 
 
@@ -38,14 +36,13 @@ class System:
             )
             tx.record("system", "kill_switch.changed", None, on=on, reason=reason, by=by)
 
-    async def beat(self, process: str, kind: str, detail: dict[str, str]) -> None:
+    async def beat(self, process: str, kind: str) -> None:
         async with self._book.begin() as tx:
             await tx.change(
-                "INSERT INTO heartbeat (process, kind, detail) VALUES (:process, :kind, CAST(:detail AS jsonb)) "
-                "ON CONFLICT (process) DO UPDATE SET beat_at = clock_timestamp(), detail = EXCLUDED.detail",
+                "INSERT INTO heartbeat (process, kind) VALUES (:process, :kind) "
+                "ON CONFLICT (process) DO UPDATE SET beat_at = clock_timestamp()",
                 process=process,
                 kind=kind,
-                detail=json.dumps(detail),
             )
 
     async def heartbeats(self, newer_than_s: int) -> list[Heartbeat]:
@@ -56,7 +53,7 @@ class System:
                 "WHERE beat_at > clock_timestamp() - make_interval(secs => :age) ORDER BY kind, process",
                 age=newer_than_s,
             )
-        return [Heartbeat(r["process"], r["kind"], r["age_s"], r["detail"], r["beat_at"]) for r in rows]
+        return [Heartbeat(r["process"], r["kind"], r["age_s"], r["beat_at"]) for r in rows]
 
     async def escalate(self, execution: Execution, code: str, detail: str) -> None:
         """An operator's task, and → UNKNOWN where a payload may be out; hold and lease stay. Again is the same."""

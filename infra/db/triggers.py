@@ -11,6 +11,7 @@ from domain.executions import Order
 from domain.lifecycle import ExecutionState, RuleState
 from domain.policy import Policy
 from domain.rules import RuleSpec
+from domain.wallets import FAMILIES
 from infra.db import documents
 from infra.db.book import Book, Transaction
 from infra.db.executions import move_rule
@@ -129,7 +130,7 @@ async def _record(
         owner_id=row["owner_id"],
         rule_id=rule_id,
         wallet_id=row["wallet_id"],
-        venue=VENUE_OF_FAMILY[row["family"]],
+        venue=FAMILIES[row["family"]].venue,
     )
     await tx.change(
         "INSERT INTO trigger (id, rule_id, occurrence, evidence, trace) "
@@ -159,10 +160,6 @@ async def _record(
     await move_rule(tx, rule_id, RuleState.ACTIVE, RuleState.TRIGGERED, trigger_id=trigger_id)
     tx.record(order.execution_id, "trigger.recorded", order.owner_id, evidence=dict(evidence), occurrence=occurrence)
     return order
-
-
-# Which venue serves a wallet family. One swap venue a family until a rule can name one.
-VENUE_OF_FAMILY = {"solana": "jupiter"}
 
 
 def _order(row: Mapping[Any, Any]) -> Order:

@@ -4,16 +4,15 @@ import shlex
 from pathlib import Path
 
 from domain import assets
-from infra.devnet import postgres
+from infra.devnet import postgres, temporal
 from infra.devnet.kms.client import CREDENTIALS, REGION
 from infra.devnet.ports import LOOPBACK
 from infra.devnet.state import write_private
 
-# Added to the port base. The workers' are for their metrics; 6 and 9 belong to their neighbours' sockets.
-OFFSETS = {
+# Added to the port base; Temporal's two stand in `temporal-dev.yaml`. The workers' are for their metrics;
+# 9 is free.
+_OFFSETS = {
     "api": 0,
-    "temporal": 1,
-    "temporal ui": 2,
     "postgres": 3,
     "kms": 4,
     "solana": 5,
@@ -24,6 +23,13 @@ OFFSETS = {
     "signer": 11,
     "watcher": 12,
 }
+
+
+def offsets() -> dict[str, int]:
+    """What each part's port is beyond the port base."""
+    chosen = temporal.settings().ports
+    return {**_OFFSETS, "temporal": chosen.frontend, "temporal ui": chosen.ui}
+
 
 # The product is switched on here, which no default ever does: everything it can lose is play money.
 SWITCHED_ON = {

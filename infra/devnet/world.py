@@ -26,7 +26,7 @@ from infra.devnet.ports import LOOPBACK, free_base, holder, is_free
 from infra.devnet.postgres import PostgresUnavailable
 from infra.devnet.processes import Child, Program, module
 from infra.devnet.restarts import MOST, WINDOW_S, Restarts
-from infra.devnet.settings import OFFSETS, for_other_tools, settings, write_dev_env
+from infra.devnet.settings import for_other_tools, offsets, settings, write_dev_env
 from infra.devnet.tenancy import Tenancy
 from infra.devnet.toolchain import temporal_binary
 
@@ -78,11 +78,13 @@ class World:
         """
         if unknown := set(without) - set(PRODUCT):
             raise WorldBroken(f"--without knows {', '.join(PRODUCT)}, not {', '.join(sorted(unknown))}")
-        base = free_base(max(OFFSETS.values()) + 1) if port_base is None else port_base
-        if not 1 <= base <= HIGHEST_PORT - max(OFFSETS.values()):
-            raise WorldBroken(f"--port-base must lie between 1 and {HIGHEST_PORT - max(OFFSETS.values())}")
+        places = offsets()
+        last = max(places.values())
+        base = free_base(last + 1) if port_base is None else port_base
+        if not 1 <= base <= HIGHEST_PORT - last:
+            raise WorldBroken(f"--port-base must lie between 1 and {HIGHEST_PORT - last}")
         self.state = state.resolve()
-        self.ports = {name: base + offset for name, offset in OFFSETS.items()}
+        self.ports = {name: base + offset for name, offset in places.items()}
         self.env: dict[str, str] = {}
         self.overrides = {name: dict(values) for name, values in (overrides or {}).items()}
         self._without = frozenset(without)

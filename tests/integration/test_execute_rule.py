@@ -15,8 +15,9 @@ from domain.audit import Record, first_break
 from domain.executions import Order
 from domain.intents import Objection
 from infra.db.attempts import Attempts
-from infra.db.book import Book
+from infra.db.book import Book, sealed_body
 from infra.db.executions import Executions
+from infra.db.tables import EventRow
 from infra.db.wallets import Wallets
 from infra.devnet.temporal import TemporalDev
 from infra.devnet.toolchain import temporal_binary
@@ -232,10 +233,7 @@ async def _left_behind(desk: Desk, trigger_id: str) -> bool:
 
 async def test_the_audit_chain_of_everything_that_happened_is_whole(desk: Desk) -> None:
     rows = await desk.rows("SELECT * FROM event ORDER BY seq")
-    records = [
-        Record(r["seq"], {k: r[k] for k in ("owner_id", "subject", "kind", "body")}, r["previous"], r["hash"])
-        for r in rows
-    ]
+    records = [Record(r["seq"], sealed_body(EventRow.model_validate(r)), r["previous"], r["hash"]) for r in rows]
     assert records
     assert first_break(records) is None
 

@@ -43,6 +43,7 @@ def test_every_problem_is_named_at_once_and_the_process_ends_with_78(process: st
         "TRIPWIRE_MAX_SLIPPAGE_BPS": "10001",
         "TRIPWIRE_KALSHI_KEY_ID": "half of a pair",
         "TRIPWIRE_LOG_LEVEL": "LOUD",
+        "TRIPWIRE_ALLOWED_ASSETS": "doge",
     }
     run = subprocess.run([sys.executable, "-m", process], env=wrong, capture_output=True, text=True, check=False)
     assert run.returncode == EX_CONFIG
@@ -53,6 +54,8 @@ def test_every_problem_is_named_at_once_and_the_process_ends_with_78(process: st
         "SOLANA_RPC_URLS",
         "MAX_SLIPPAGE_BPS",
         "LOG_LEVEL",
+        "ALLOWED_ASSETS",
+        "KALSHI_PRIVATE_KEY_FILE",
     ):
         assert f"TRIPWIRE_{name}" in run.stderr
     assert "secret-password" not in run.stderr
@@ -61,7 +64,8 @@ def test_every_problem_is_named_at_once_and_the_process_ends_with_78(process: st
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("TRIPWIRE_KALSHI_KEY_ID", "half of a pair", "go together"),
+        ("TRIPWIRE_KALSHI_PRIVATE_KEY_FILE", "/nowhere", "no file that can be read"),
+        ("TRIPWIRE_KALSHI_PRIVATE_KEY_FILE", __file__, "no unencrypted private key"),
         ("TRIPWIRE_ALLOWED_ASSETS", "solana:none/token:x", "does not know"),
         ("TRIPWIRE_MAX_POSITION_USD", "NaN", "finite"),
         ("TRIPWIRE_JUPITER_URL", "ftp://api.jup.ag", "no http"),
