@@ -55,7 +55,7 @@ def demo(
 
 async def _run(state: Path, port_base: int, progress: Console) -> Facts:
     with progress.status("starting the embedded world") as status:
-        await asyncio.to_thread(_empty, state)
+        await asyncio.to_thread(empty, state)
         async with World(state, port_base, finalized_lag=FINALIZED_LAG, say=status.update) as world:
             places = Places(
                 api=world.env["TRIPWIRE_API_URL"],
@@ -66,7 +66,7 @@ async def _run(state: Path, port_base: int, progress: Console) -> Facts:
             return await play(places, status.update)
 
 
-def _empty(state: Path) -> None:
+def empty(state: Path) -> None:
     """Only what a demo made is removed: a directory that holds anything else is left alone."""
     if state.exists() and any(state.iterdir()):
         if not (state / MARK).is_file():

@@ -1,22 +1,24 @@
 """The book's own guards: what a zombie, a race or a mistake in our code is refused by Postgres itself."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from temporalio.client import Client
 
-from domain import policy
+from domain import audit, policy
 from domain.attempts import Fate, Sighting
 from domain.errors import LeaseLost, RaceLost
 from domain.executions import Execution
 from domain.intents import Slot
 from domain.lifecycle import ExecutionState
 from infra.db.attempts import Attempts
-from infra.db.book import Book
+from infra.db.book import Book, sealed_body
 from infra.db.executions import Executions
 from infra.db.leases import Leases
 from infra.db.ledger import Ledger
+from infra.db.tables import EventRow
 from infra.db.wallets import Wallets
 from infra.venues.protocol import Signed
 from tests.integration.desk import Desk
@@ -196,3 +198,13 @@ async def test_the_kill_switch_stops_the_very_statement_that_notes_a_sending(des
     finally:
         await desk.system.set_kill_switch(False, "drill over", "test")
     assert [a.broadcast_count for a in await attempts.of_execution(execution.id)] == [0]
+
+
+async def test_an_audit_row_whose_time_was_changed_shows(desk: Desk) -> None:
+    await locked(desk)
+    [last] = await desk.rows("SELECT * FROM event ORDER BY seq DESC LIMIT 1")
+    row = EventRow.model_validate(last)
+    assert audit.seal(row.seq, sealed_body(row), row.previous) == row.hash
+    assert row.at is not None
+    row.at -= timedelta(days=1)
+    assert audit.seal(row.seq, sealed_body(row), row.previous) != row.hash
