@@ -5,25 +5,18 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 
-import structlog
 from fastapi import FastAPI
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
-from sqlalchemy.exc import SQLAlchemyError
 
 from api import problems
 from api.assembly import Tools, assemble
 from api.bodies import StrictBodies
-from api.routers import admin, api_keys, executions, owners, rule_actions, rules, system, wallets
-from infra import telemetry
+from api.routers import admin, api_keys, docs, executions, owners, rule_actions, rules, system, wallets
 from infra.config import Settings
 from infra.db.book import Book
-from infra.db.system import System
+from infra.db.heartbeat import beat_forever
 from infra.parts import open_feeds, open_venues
 from infra.temporal.client import connect
-
-log = structlog.get_logger(__name__)
-
-BEAT_EVERY_S = 5
 
 DESCRIPTION = """
 Turns rules into settled money, exactly once. Amounts are decimal strings in whole units of the asset
@@ -53,7 +46,7 @@ def create_app(settings: Settings, world: World = open_world) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with world(settings) as tools:
             app.state.tools = tools
-            beating = asyncio.create_task(_beat(tools.system))
+            beating = asyncio.create_task(beat_forever(tools.system, "api"))
             try:
                 yield
             finally:
@@ -61,19 +54,18 @@ def create_app(settings: Settings, world: World = open_world) -> FastAPI:
                 with contextlib.suppress(asyncio.CancelledError):
                     await beating
 
-    app = FastAPI(title="TripWire", version="0.1.0", description=DESCRIPTION, lifespan=lifespan, redirect_slashes=False)
+    app = FastAPI(
+        title="TripWire",
+        version="0.1.0",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        docs_url=None,  # FastAPI's own pages fetch their programs from the internet
+        redoc_url=None,
+    )
     problems.install(app)
-    for part in (owners, api_keys, wallets, rule_actions, rules, executions, system, admin):
+    for part in (owners, api_keys, wallets, rule_actions, rules, executions, system, admin, docs):
         app.include_router(part.router)
     app.add_middleware(StrictBodies)
     FastAPIInstrumentor.instrument_app(app, excluded_urls="health,ready,metrics")
     return app
-
-
-async def _beat(system: System) -> None:
-    while True:
-        try:
-            await system.beat(telemetry.process_name("api"), "api", {})
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("heartbeat not written", reason=type(error).__name__)
-        await asyncio.sleep(BEAT_EVERY_S)

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from temporalio.client import Client
 
+from api.quoting import QuoteProbe
 from infra.config import Settings
 from infra.db.book import Book
 from infra.db.idempotency import Idempotency
@@ -41,6 +42,7 @@ class Tools:
     system: System
     feeds: Mapping[str, Feed]
     venues: Mapping[str, Venue]
+    quote_probes: Mapping[str, Probe]
     evaluation: Evaluation
     temporal: Client
     starter: Starter
@@ -64,6 +66,7 @@ def assemble(
         system=system,
         feeds=feeds,
         venues=venues,
+        quote_probes={name: QuoteProbe(venue) for name, venue in venues.items()},
         evaluation=Evaluation(venues, feeds, leases, system),
         temporal=temporal,
         starter=Starter(temporal, triggers),

@@ -5,6 +5,8 @@ from typing import Annotated
 from fastapi import Header, Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from domain.rules import _printable as printable  # one rule for what people may write into any text
+
 
 class Input(BaseModel):
     """A body: nothing is coerced, nothing unknown is let through."""
@@ -12,15 +14,9 @@ class Input(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-def _printable(text: str) -> str:
-    if not text.isprintable():  # also keeps NUL, which Postgres cannot hold, and lone surrogates out
-        raise ValueError("holds printable characters only")
-    return text
-
-
-Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
+Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(printable)]
 Reason = Annotated[
-    str, Field(min_length=1, max_length=500, description="Why; it is audited"), AfterValidator(_printable)
+    str, Field(min_length=1, max_length=500, description="Why; it is audited"), AfterValidator(printable)
 ]
 
 _VISIBLE = r"^[\x21-\x7e]{1,255}$"
@@ -37,6 +33,8 @@ OptionalIdempotencyKey = Annotated[
 
 
 class Why(Input):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "its host is being looked into"}]})
+
     reason: Reason
 
 

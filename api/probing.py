@@ -43,6 +43,8 @@ def all_of(at: Tools) -> dict[str, Probe]:
     probes = vital(at)
     for name, venue in at.venues.items():
         probes[f"{name}: chain"] = venue.slot
+    for name, probe in at.quote_probes.items():
+        probes[f"{name}: quotes"] = probe
     for name, feed in at.feeds.items():
         probes[f"{name}: feed"] = _reached(feed)
     return probes

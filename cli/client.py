@@ -1,6 +1,7 @@
 """The client of the API that every command uses. A failure becomes a sentence on standard error and an exit code."""
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ USAGE = 2
 UNREACHABLE = 69  # Source: sysexits.h, EX_UNAVAILABLE
 
 _HINTS = {
-    "UNAUTHENTICATED": "Set TRIPWIRE_API_KEY to a valid key (`tripwire dev` writes one to its dev.env).",
+    "UNAUTHENTICATED": "Set TRIPWIRE_API_KEY to a valid key, or TRIPWIRE_OWNER_KEY as dev.env of `tripwire dev` does.",
     "FORBIDDEN": "Use a key that has this scope; for operators' commands set TRIPWIRE_ADMIN_KEY.",
     "IDEMPOTENCY_MISMATCH": "Leave --key out to send a new request.",
 }
@@ -77,9 +78,10 @@ class Api:
         except httpx.ConnectError:
             fail(f"nothing answers at {self.url}: is `tripwire dev` running? TRIPWIRE_API_URL says where.", UNREACHABLE)
         except httpx.HTTPError as error:
-            fail(f"{self.url} did not answer ({type(error).__name__}): look at `tripwire status`.", UNREACHABLE)
+            told = f"{self.url} did not answer ({type(error).__name__}): look at `tripwire status`."
+            fail(told + _again(key), UNREACHABLE)
         if not answer.is_success:
-            refuse(self._decoded(answer))
+            refuse(self._decoded(answer), _again(key) if answer.is_server_error else "")
         return None if answer.status_code == httpx.codes.NO_CONTENT else self._decoded(answer)
 
     def _decoded(self, answer: httpx.Response) -> Any:
@@ -89,8 +91,13 @@ class Api:
             fail(f"{self.url} is not TripWire's API: set TRIPWIRE_API_URL to where that is.", UNREACHABLE)
 
 
-def refuse(problem: Any) -> NoReturn:
-    """Tell a problem+json as sentences, each wrong field on a line of its own."""
+def _again(key: str | None) -> str:
+    """What was asked for may have been done all the same: with its key it is not done twice."""
+    return f" Ask again with --key {shlex.quote(key)}: it is the same request." if key else ""
+
+
+def refuse(problem: Any, then: str = "") -> NoReturn:
+    """Tell a problem+json as sentences, each wrong field on a line of its own; `then` ends them."""
     known = problem if isinstance(problem, dict) else {}
     code = str(known.get("code", "UNKNOWN"))
     errors = known.get("errors") or []
@@ -98,7 +105,7 @@ def refuse(problem: Any) -> NoReturn:
         lines = "".join(f"\n  {error['field']}: {error['message']}" for error in errors)
         fail(f"the API refuses this ({code}):{lines}", REFUSED)
     hint = f" {_HINTS[code]}" if code in _HINTS else ""
-    fail(f"{known.get('detail', 'the API refuses this')} ({code}).{hint}", REFUSED)
+    fail(f"{known.get('detail', 'the API refuses this')} ({code}).{hint}{then}", REFUSED)
 
 
 @contextmanager
@@ -109,7 +116,8 @@ def connected(*, operator: bool = False) -> Iterator[Api]:
         names = ("TRIPWIRE_ADMIN_KEY", "TRIPWIRE_API_KEY")
     key = next((os.environ[name] for name in names if os.environ.get(name)), None)
     if key is None:
-        fail(f"no API key: set {' or '.join(names)} (`tripwire dev` writes them to its dev.env).", USAGE)
+        written = "TRIPWIRE_ADMIN_KEY" if operator else "TRIPWIRE_OWNER_KEY"
+        fail(f"no API key: set {' or '.join(names)} (dev.env of `tripwire dev` has {written}).", USAGE)
     if not (key.isascii() and key.isprintable()):
         fail(f"the API key in {' or '.join(names)} holds characters that no key has.", USAGE)
     url = os.environ.get("TRIPWIRE_API_URL") or DEFAULT_URL

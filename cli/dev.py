@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import shlex
 import signal
+import sys
 from pathlib import Path
 
 import typer
@@ -50,6 +52,7 @@ async def _live(world: World, console: Console, up: asyncio.Event, told: asyncio
     async with world:
         up.set()
         console.print(_whereabouts(world))
+        _say(console, _how_to_go_on(world))
         await told.wait()
         _say(console, "ending everything, our own processes first")
 
@@ -69,8 +72,13 @@ def _whereabouts(world: World) -> Table:
         ("logs", str(world.state / "logs")),
     ):
         table.add_row(name, where)
-    table.caption = "Ctrl-C ends it. In another shell: set -a; . dev.env; set +a; tripwire --help"
     return table
+
+
+def _how_to_go_on(world: World) -> str:
+    told = shlex.quote(str(world.state.resolve() / "dev.env"))
+    program = shlex.quote(str(Path(sys.executable).with_name("tripwire")))
+    return f"Ctrl-C ends it. In another shell: set -a; . {told}; set +a; {program} --help"
 
 
 def _say(console: Console, line: str) -> None:

@@ -44,7 +44,9 @@ def list_(
         for one in found["items"]
     ]
     columns = ("execution", "status", "codes", "swap", "began")
-    output.show(found, as_json, output.table(columns, rows, "No executions yet: no rule has fired."))
+    output.show(
+        found, as_json, output.table(columns, rows, "No executions yet: no rule has fired.", whole=("execution",))
+    )
 
 
 @app.command()
@@ -108,13 +110,15 @@ def picture(execution: dict[str, Any], *, full: bool) -> Any:
             ]
         )
     ]
+    if full:
+        parts += [output.heading("Trigger"), _trigger(execution["trigger"])]
     if execution["attempts"]:
-        parts += [output.heading("Attempts"), _attempts(execution["attempts"])]
+        parts += [output.heading("Attempts"), _attempts(execution["attempts"], full=full)]
     if execution["settlement"]:
         parts += [output.heading("Settlement"), _settlement(execution["settlement"])]
     if full or any(not verdict["passed"] for verdict in execution["verdicts"]):
         shown = [verdict for verdict in execution["verdicts"] if full or not verdict["passed"]]
-        parts += [output.heading("Verdicts"), verdicts(shown)]
+        parts += [output.heading("Verdicts"), verdicts(shown, staged=True)]
     if full:
         parts += [output.heading("Events"), _events(execution["events"])]
     return output.stacked(*parts)
@@ -130,12 +134,19 @@ def _road(execution: dict[str, Any]) -> str:
     )
 
 
-def _attempts(attempts: list[dict[str, Any]]) -> Any:
+def _trigger(trigger: dict[str, Any]) -> Any:
+    evidence = [(name, _words(value)) for name, value in trigger["evidence"].items()]
+    return output.facts([("trigger", trigger["id"]), *evidence])
+
+
+def _attempts(attempts: list[dict[str, Any]], *, full: bool) -> Any:
+    # A live display cuts what is too wide: there the id is rather broken.
+    whole = ("id on venue",) if full else ()
     rows = [
         (one["seq"], one["fate"], one["succeeded"], one["broadcast_count"], one["valid_until"], one["id_on_venue"])
         for one in attempts
     ]
-    return output.table(("no", "fate", "succeeded", "sent", "valid until", "id on venue"), rows, "None.")
+    return output.table(("no", "fate", "succeeded", "sent", "valid until", "id on venue"), rows, "None.", whole)
 
 
 def _settlement(settlement: dict[str, Any]) -> Any:
@@ -158,4 +169,18 @@ def _events(events: list[dict[str, Any]]) -> Any:
 def _said(body: dict[str, Any]) -> str:
     if "before" in body and "after" in body:
         return f"{body['before']} → {body['after']}"
-    return ", ".join(f"{name}={value}" for name, value in body.items() if isinstance(value, str | int))
+    return ", ".join(f"{name}={_words(value)}" for name, value in body.items())
+
+
+def _words(value: object) -> str:
+    match value:
+        case None:
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return "; ".join(_words(item) for item in value)
+        case dict():
+            return _said(value)
+        case _:
+            return str(value)

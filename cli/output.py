@@ -1,6 +1,7 @@
 """How answers are shown: tables for people, JSON for programs. What comes from outside is never read as markup."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -27,8 +28,13 @@ _COLOURS = {
 }
 
 
+# What is piped is cut or searched line by line, so no row is broken; wider than any row we draw.
+PIPE_WIDTH = 1_000
+
+
 def console() -> Console:
-    return Console(highlight=False, markup=False)
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
+    return Console(highlight=False, markup=False, width=width)
 
 
 def print_json(answer: object) -> None:
@@ -39,17 +45,24 @@ def show(answer: Any, as_json: bool, picture: RenderableType) -> None:
     if as_json:
         print_json(answer)
     else:
-        console().print(picture)
+        console().print(picture, crop=False)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> RenderableType:
-    """`empty` is the sentence for no rows: it says what to do."""
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str, whole: Sequence[str] = ()
+) -> RenderableType:
+    """`empty` is the sentence for no rows: it says what to do. Columns in `whole` hold ids, which are never broken."""
     body = [[text(cell) for cell in row] for row in rows]
     if not body:
         return Text(empty)
     drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        drawn.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        if column in whole:
+            # Without the least width a narrow screen would cut them.
+            longest = max(row[number].cell_len for row in body)
+            drawn.add_column(column, no_wrap=True, overflow="ignore", min_width=longest)
+        else:
+            drawn.add_column(column, overflow="fold")
     for row in body:
         drawn.add_row(*row)
     return drawn

@@ -70,7 +70,9 @@ def list_(limit: Annotated[int, typer.Option(min=1, help="How many at most.")] =
         for rule in found["items"]
     ]
     columns = ("rule", "state", "name", "when", "then", "done")
-    output.show(found, as_json, output.table(columns, rows, "No rules yet: `tripwire rule create --help`."))
+    output.show(
+        found, as_json, output.table(columns, rows, "No rules yet: `tripwire rule create --help`.", whole=("rule",))
+    )
 
 
 @app.command()
@@ -109,7 +111,15 @@ def explain(rule_id: RuleId, as_json: AsJson = False) -> None:
         answer,
         as_json,
         output.stacked(
-            output.facts([("rule", answer["rule_id"]), ("state", answer["state"]), ("now", said)]),
+            output.facts(
+                [
+                    ("rule", answer["rule_id"]),
+                    ("state", answer["state"]),
+                    ("arming", answer["arming"]),
+                    ("now", said),
+                    ("note", answer["note"]),
+                ]
+            ),
             verdicts(answer["verdicts"]),
         ),
     )
@@ -142,10 +152,12 @@ def delete(rule_id: RuleId, as_json: AsJson = False) -> None:
     output.show({"id": rule_id, "deleted": True}, as_json, output.text(f"{rule_id} is deleted."))
 
 
-def verdicts(found: list[dict[str, Any]]) -> Any:
+def verdicts(found: list[dict[str, Any]], *, staged: bool = False) -> Any:
+    """`staged` shows at which step each was asked."""
     rows = [
         (
             "✓" if one["passed"] else "✗",
+            *([one["stage"]] if staged else []),
             one["check"],
             one["code"],
             one["asked"],
@@ -155,7 +167,9 @@ def verdicts(found: list[dict[str, Any]]) -> Any:
         )
         for one in found
     ]
-    return output.table(("", "check", "code", "asked", "limit", "held", "would pass if"), rows, "No verdicts yet.")
+    stage = ("stage",) if staged else ()
+    columns = ("", *stage, "check", "code", "asked", "limit", "held", "would pass if")
+    return output.table(columns, rows, "No verdicts yet.")
 
 
 def _switch(rule_id: str, step: str, as_json: bool) -> None:
@@ -217,6 +231,7 @@ def _picture(rule: dict[str, Any]) -> Any:
         [
             ("rule", rule["id"]),
             ("state", rule["state"]),
+            ("arming", rule["arming"]),
             ("name", rule["name"]),
             ("when", _condition(rule)),
             ("then", f"{_deed(rule)}, slipping at most {rule['action']['max_slippage_bps']} bps"),

@@ -8,7 +8,7 @@ from cli.output import AsJson
 
 
 def status(as_json: AsJson = False) -> None:
-    """Every dependency and every process. Exit 0 only if all dependencies answer."""
+    """Every dependency and every process. Exit 0 only if all that is needed is there."""
     with connected() as api:
         found = api.get("/system/status")
     mode = (
@@ -22,6 +22,7 @@ def status(as_json: AsJson = False) -> None:
         (one["kind"], one["process"], "alive" if one["alive"] else "GONE", f"{one['age_s']} s ago")
         for one in found["processes"]
     ]
+    missing = [f"{kind}: start one with `tripwire worker {kind}`" for kind in found["missing"]]
     output.show(
         found,
         as_json,
@@ -29,6 +30,7 @@ def status(as_json: AsJson = False) -> None:
             output.facts(
                 [
                     ("status", found["status"]),
+                    ("missing", missing),
                     ("execution", mode),
                     ("kill switch", "ON: nothing is signed" if found["kill_switch"] else "off"),
                     ("open tasks", str(found["open_tasks"])),

@@ -36,7 +36,11 @@ def list_(limit: Annotated[int, typer.Option(min=1, help="How many at most.")] =
         found = api.every("/wallets", limit)
     rows = [(one["id"], one["family"], one["address"], "frozen" if one["frozen"] else "") for one in found["items"]]
     columns = ("wallet", "family", "address", "")
-    output.show(found, as_json, output.table(columns, rows, "No wallets yet: `tripwire wallet create`."))
+    output.show(
+        found,
+        as_json,
+        output.table(columns, rows, "No wallets yet: `tripwire wallet create`.", whole=("wallet", "address")),
+    )
 
 
 @app.command()

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from api.answers import amounts, events, verdicts
 from api.answers.amounts import AmountAnswer
@@ -13,7 +13,7 @@ from api.answers.verdicts import VerdictAnswer
 from domain.lifecycle import FINAL, ExecutionState
 from domain.money import Amount
 from infra.config import Settings
-from infra.db.reading import AttemptRead, ExecutionLine, ExecutionRead, SettlementRead, TriggerRead
+from infra.db.reading import ExecutionLine, ExecutionRead, SettlementRead, TriggerRead
 
 
 class ExecutionAnswer(BaseModel):
@@ -48,6 +48,8 @@ class TriggerAnswer(BaseModel):
 
 class AttemptAnswer(BaseModel):
     """One signed payload. `valid_until` counts in the venue's own clock (Solana: block height)."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     seq: int
     id_on_venue: str | None
@@ -117,7 +119,7 @@ def in_full(read: ExecutionRead, settings: Settings) -> ExecutionDetail:
         **told(read.line, settings).model_dump(),
         trigger=_trigger(read.trigger),
         verdicts=[verdicts.recorded(verdict) for verdict in read.verdicts],
-        attempts=[_attempt(attempt) for attempt in read.attempts],
+        attempts=[AttemptAnswer.model_validate(attempt) for attempt in read.attempts],
         settlement=_settlement(read.settlements),
         events=[events.told(event) for event in read.events],
     )
@@ -137,26 +139,6 @@ def _trigger(trigger: TriggerRead) -> TriggerAnswer:
         evidence=dict(trigger.evidence),
         created_at=trigger.created_at,
         started_at=trigger.started_at,
-    )
-
-
-def _attempt(attempt: AttemptRead) -> AttemptAnswer:
-    return AttemptAnswer(
-        seq=attempt.seq,
-        id_on_venue=attempt.id_on_venue,
-        state=attempt.state,
-        fate=attempt.fate,
-        succeeded=attempt.succeeded,
-        detail=attempt.detail,
-        nonce=attempt.nonce,
-        valid_until=attempt.valid_until,
-        payload_sha256=attempt.payload_sha256,
-        broadcast_count=attempt.broadcast_count,
-        allocated_at=attempt.allocated_at,
-        signed_at=attempt.signed_at,
-        first_sent_at=attempt.first_sent_at,
-        last_sent_at=attempt.last_sent_at,
-        final_at=attempt.final_at,
     )
 
 

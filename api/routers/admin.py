@@ -1,7 +1,7 @@
 """For operators: the kill switch and the audit chain."""
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from api.answers import events
 from api.answers.events import AuditAnswer
@@ -15,6 +15,8 @@ router = APIRouter(prefix="/admin", tags=["operators"])
 
 
 class Switch(Input):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"on": True, "reason": "a drill"}]})
+
     on: bool
     reason: Reason
 
@@ -35,21 +37,21 @@ class ChainAnswer(BaseModel):
 
 
 @router.post("/kill-switch", responses=problems())
-async def kill_switch(body: Switch, caller: Admin, at: At) -> SwitchAnswer:
+async def set_kill_switch(body: Switch, caller: Admin, at: At) -> SwitchAnswer:
     """On: nothing more is signed anywhere. What is out already is followed to its end."""
     await at.system.set_kill_switch(body.on, body.reason, caller.key_id)
     return SwitchAnswer(on=body.on, reason=body.reason)
 
 
 @router.get("/audit", responses=problems())
-async def audit(_caller: Admin, at: At, limit: Limit = 50, cursor: Cursor = None) -> Page[AuditAnswer]:
+async def list_audit_records(_caller: Admin, at: At, limit: Limit = 50, cursor: Cursor = None) -> Page[AuditAnswer]:
     """Every event of everybody, oldest first, with its seal."""
     found = await at.reading.audit(number(decode(cursor, 1)), limit + 1)
     return page(found, limit, events.sealed, lambda event: (str(event.seq),))
 
 
 @router.get("/audit/verify", responses=problems())
-async def verify(_caller: Admin, at: At) -> ChainAnswer:
+async def verify_audit_chain(_caller: Admin, at: At) -> ChainAnswer:
     """Compute the whole chain anew. A changed or removed record shows."""
     found = await at.reading.verify()
     return ChainAnswer(

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.assembly import At
 from api.auth import Caller, KeyHolder, Reader, Scope
@@ -21,6 +21,10 @@ router = APIRouter(prefix="/api-keys", tags=["owners and keys"])
 
 class NewKey(Input):
     """`owner_id` is for operators: left out, an owner's key is its own owner's and an operator's owns nothing."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "trading desk", "scopes": ["read", "trade"], "expires_in_days": 90}]}
+    )
 
     name: Name
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=3, examples=[["read", "trade"]])]
@@ -45,7 +49,7 @@ class NewKeyAnswer(KeyAnswer):
 
 
 @router.post("", status_code=201, responses=problems(IdempotencyMismatch))
-async def create(
+async def create_api_key(
     body: NewKey, caller: KeyHolder, at: At, idempotency_key: OptionalIdempotencyKey = None
 ) -> NewKeyAnswer:
     """Make a key. It can do no more than the key that makes it, unless an operator does."""
@@ -63,7 +67,7 @@ async def create(
 
 
 @router.get("", responses=problems())
-async def mine(caller: Reader, at: At, limit: Limit = 50, cursor: Cursor = None) -> Page[KeyAnswer]:
+async def list_api_keys(caller: Reader, at: At, limit: Limit = 50, cursor: Cursor = None) -> Page[KeyAnswer]:
     """The owner's keys, without their secrets; for an operator's key everybody's."""
     (after,) = decode(cursor, 1) or ("",)
     whose = None if caller.is_admin else caller.owner
@@ -72,7 +76,7 @@ async def mine(caller: Reader, at: At, limit: Limit = 50, cursor: Cursor = None)
 
 
 @router.delete("/{key_id}", status_code=204, responses=problems(NotFound))
-async def revoke(key_id: ApiKeyId, caller: KeyHolder, at: At) -> None:
+async def revoke_api_key(key_id: ApiKeyId, caller: KeyHolder, at: At) -> None:
     """End a key at once. It can end itself."""
     await at.owners.revoke(None if caller.is_admin else caller.owner, key_id)
 

@@ -33,7 +33,7 @@ class CancelAnswer(BaseModel):
 
 
 @router.get("", responses=problems())
-async def mine(
+async def list_executions(
     caller: Reader,
     at: At,
     rule_id: OfRule = None,
@@ -52,13 +52,13 @@ async def mine(
 
 
 @router.get("/{execution_id}", responses=problems(NotFound))
-async def show(execution_id: ExecutionId, caller: Reader, at: At) -> ExecutionDetail:
+async def show_execution(execution_id: ExecutionId, caller: Reader, at: At) -> ExecutionDetail:
     """One execution in full: evidence, verdicts, attempts, settlement, events."""
     return executions.in_full(await at.reading.execution(caller.owner, execution_id), at.settings)
 
 
 @router.get("/{execution_id}/events", responses=problems(NotFound))
-async def history(
+async def list_events(
     execution_id: ExecutionId, caller: Reader, at: At, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[EventAnswer]:
     """An execution's events, oldest first."""
@@ -68,7 +68,7 @@ async def history(
 
 
 @router.post("/{execution_id}/cancel", responses=problems(NotFound, TooLateToCancel, EngineUnavailable))
-async def cancel(execution_id: ExecutionId, caller: Trader, at: At) -> CancelAnswer:
+async def cancel_execution(execution_id: ExecutionId, caller: Trader, at: At) -> CancelAnswer:
     """Stop an execution before it signs. Refused from then on: what may be out cannot be called back."""
     line = await at.reading.line(caller.owner, execution_id)
     if line.status not in UNSIGNED:

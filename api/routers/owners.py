@@ -5,7 +5,7 @@ from datetime import datetime
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from api.assembly import At
 from api.auth import OPERATORS, Admin
@@ -19,6 +19,8 @@ router = APIRouter(prefix="/owners", tags=["owners and keys"])
 
 
 class NewOwner(Input):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Treasury"}]})
+
     name: Name
 
 
@@ -29,7 +31,7 @@ class OwnerAnswer(BaseModel):
 
 
 @router.post("", status_code=201, response_model=OwnerAnswer, responses=problems(IdempotencyMismatch))
-async def create(
+async def create_owner(
     body: NewOwner, request: Request, _admin: Admin, at: At, idempotency_key: OptionalIdempotencyKey = None
 ) -> Response:
     """Add an owner. Give it keys with `POST /api-keys`."""

@@ -68,37 +68,37 @@ class FiredAnswer(BaseModel):
 
 # Before `/{rule_id}/...`, which these addresses would match otherwise.
 @router.post("/pause-all", responses=problems())
-async def pause_all(caller: Trader, at: At) -> SwitchedRules:
+async def pause_all_rules(caller: Trader, at: At) -> SwitchedRules:
     """Pause every ACTIVE rule of the owner."""
     return await _switch_all(at, caller.owner, RuleState.ACTIVE, at.rules.pause)
 
 
 @router.post("/resume-all", responses=problems())
-async def resume_all(caller: Trader, at: At) -> SwitchedRules:
+async def resume_all_rules(caller: Trader, at: At) -> SwitchedRules:
     """Activate every PAUSED rule of the owner."""
     return await _switch_all(at, caller.owner, RuleState.PAUSED, at.rules.resume)
 
 
 @router.post("/{rule_id}/activate", responses=problems(NotFound, IllegalTransition, RaceLost))
-async def activate(rule_id: RuleId, caller: Trader, at: At) -> RuleAnswer:
+async def activate_rule(rule_id: RuleId, caller: Trader, at: At) -> RuleAnswer:
     """CREATED or PAUSED → ACTIVE. It fires on the next crossing, not on a condition that is true already."""
     return told(await at.rules.activate(caller.owner, rule_id))
 
 
 @router.post("/{rule_id}/pause", responses=problems(NotFound, IllegalTransition, RaceLost))
-async def pause(rule_id: RuleId, caller: Trader, at: At) -> RuleAnswer:
+async def pause_rule(rule_id: RuleId, caller: Trader, at: At) -> RuleAnswer:
     """ACTIVE → PAUSED."""
     return told(await at.rules.pause(caller.owner, rule_id))
 
 
 @router.post("/{rule_id}/resume", responses=problems(NotFound, IllegalTransition, RaceLost))
-async def resume(rule_id: RuleId, caller: Trader, at: At) -> RuleAnswer:
+async def resume_rule(rule_id: RuleId, caller: Trader, at: At) -> RuleAnswer:
     """PAUSED → ACTIVE."""
     return told(await at.rules.resume(caller.owner, rule_id))
 
 
 @router.post("/{rule_id}/explain", responses=problems(NotFound))
-async def explain(rule_id: RuleId, caller: Reader, at: At) -> Explanation:
+async def explain_rule(rule_id: RuleId, caller: Reader, at: At) -> Explanation:
     """Every check's verdict now, as a crossing at this moment would meet it. Nothing is executed."""
     rule = await at.rules.find(caller.owner, rule_id)
     wallet = await at.wallets.find(caller.owner, rule.spec.wallet_id)
@@ -134,7 +134,9 @@ async def explain(rule_id: RuleId, caller: Reader, at: At) -> Explanation:
     response_model=FiredAnswer,
     responses=problems(NotFound, IllegalTransition, IdempotencyMismatch, RaceLost),
 )
-async def fire(rule_id: RuleId, request: Request, caller: Trader, at: At, idempotency_key: IdempotencyKey) -> Response:
+async def trigger_rule(
+    rule_id: RuleId, request: Request, caller: Trader, at: At, idempotency_key: IdempotencyKey
+) -> Response:
     """Fire an ACTIVE rule by hand. The same key gives the same execution, however often it is sent."""
 
     async def record() -> FiredAnswer:

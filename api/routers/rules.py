@@ -55,7 +55,7 @@ Changes = Annotated[
     response_model=RuleAnswer,
     responses=problems(IdempotencyMismatch, FeedUnavailable, FeedNonsense),
 )
-async def create(
+async def create_rule(
     body: Spec, request: Request, caller: Trader, at: At, idempotency_key: OptionalIdempotencyKey = None
 ) -> Response:
     """Write a rule down. It does nothing until it is activated."""
@@ -72,7 +72,7 @@ async def create(
 
 
 @router.get("", responses=problems())
-async def mine(caller: Reader, at: At, limit: Limit = 50, cursor: Cursor = None) -> Page[RuleAnswer]:
+async def list_rules(caller: Reader, at: At, limit: Limit = 50, cursor: Cursor = None) -> Page[RuleAnswer]:
     """The owner's rules; deleted ones are left out."""
     (after,) = decode(cursor, 1) or ("",)
     found = await at.rules.page(caller.owner, after, limit + 1)
@@ -80,13 +80,13 @@ async def mine(caller: Reader, at: At, limit: Limit = 50, cursor: Cursor = None)
 
 
 @router.get("/{rule_id}", responses=problems(NotFound))
-async def show(rule_id: RuleId, caller: Reader, at: At) -> RuleAnswer:
+async def show_rule(rule_id: RuleId, caller: Reader, at: At) -> RuleAnswer:
     """One rule and where it stands."""
     return told(await at.rules.find(caller.owner, rule_id))
 
 
 @router.patch("/{rule_id}", responses=problems(NotFound, IllegalTransition, RaceLost, FeedUnavailable, FeedNonsense))
-async def change(rule_id: RuleId, body: Changes, caller: Trader, at: At) -> RuleAnswer:
+async def change_rule(rule_id: RuleId, body: Changes, caller: Trader, at: At) -> RuleAnswer:
     """Change a rule that is CREATED or PAUSED. What is not named stays as it is."""
     rule = await at.rules.find(caller.owner, rule_id)
     spec = rule_checks.changed(rule.spec, body)
@@ -95,6 +95,6 @@ async def change(rule_id: RuleId, body: Changes, caller: Trader, at: At) -> Rule
 
 
 @router.delete("/{rule_id}", status_code=204, responses=problems(NotFound, IllegalTransition, RaceLost))
-async def remove(rule_id: RuleId, caller: Trader, at: At) -> None:
+async def delete_rule(rule_id: RuleId, caller: Trader, at: At) -> None:
     """Delete a rule; its executions stay. While it executes it cannot be deleted."""
     await at.rules.remove(caller.owner, rule_id)

@@ -13,12 +13,16 @@ from api.assembly import At
 from api.auth import Anyone
 from api.probing import DependencyAnswer
 from api.problems import problems
+from infra.db.heartbeat import DEAD_AFTER_S
+from infra.db.system import Heartbeat
 
 router = APIRouter(tags=["system"])
 
-# Processes beat every 5 s: past three beats one is gone, and after ten minutes it is history.
-DEAD_AFTER_S = 15
+# After ten minutes a dead process is history; that none of its kind lives is told all the same.
 FORGOTTEN_AFTER_S = 600
+
+# Without one of each no rule fires, or nothing that fires is carried out.
+NEEDED = ("executor", "signer", "watcher")
 
 
 class HealthAnswer(BaseModel):
@@ -39,13 +43,18 @@ class ProcessAnswer(BaseModel):
 
 
 class StatusAnswer(BaseModel):
-    """`open_tasks` counts the decisions that wait for an operator."""
+    """`ok` only if every dependency answers and no process is `missing`: a kind of which none is alive.
+
+    `open_tasks` counts the decisions that wait for an operator. A dead process is listed until another of its
+    kind lives.
+    """
 
     status: Literal["ok", "degraded"]
     kill_switch: bool
     execution_enabled: bool
     dry_run: bool
     open_tasks: int
+    missing: list[str]
     dependencies: list[DependencyAnswer]
     processes: list[ProcessAnswer]
 
@@ -65,28 +74,22 @@ async def ready(at: At) -> Response:
 
 
 @router.get("/system/status", responses=problems())
-async def status(_caller: Anyone, at: At) -> StatusAnswer:
+async def show_status(_caller: Anyone, at: At) -> StatusAnswer:
     """Every dependency with its latency, and every process with its last heartbeat."""
     found = await probing.ask(probing.all_of(at))
-    beats = await at.system.heartbeats(FORGOTTEN_AFTER_S)
+    processes = [_told(beat) for beat in await at.system.heartbeats(FORGOTTEN_AFTER_S)]
+    living = {process.kind for process in processes if process.alive}
+    missing = [kind for kind in NEEDED if kind not in living]
     policy = at.settings.policy
     return StatusAnswer(
-        status="ok" if all(dependency.up for dependency in found) else "degraded",
+        status="ok" if all(dependency.up for dependency in found) and not missing else "degraded",
         kill_switch=await at.system.kill_switch_on(),
         execution_enabled=policy.execution_enabled,
         dry_run=policy.dry_run,
         open_tasks=await at.reading.open_tasks(),
+        missing=missing,
         dependencies=found,
-        processes=[
-            ProcessAnswer(
-                process=beat.process,
-                kind=beat.kind,
-                alive=beat.age_s <= DEAD_AFTER_S,
-                age_s=beat.age_s,
-                beat_at=beat.beat_at,
-            )
-            for beat in beats
-        ],
+        processes=[process for process in processes if process.alive or process.kind not in living],
     )
 
 
@@ -94,3 +97,13 @@ async def status(_caller: Anyone, at: At) -> StatusAnswer:
 async def metrics() -> Response:
     """This process's numbers in Prometheus's text format."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _told(beat: Heartbeat) -> ProcessAnswer:
+    return ProcessAnswer(
+        process=beat.process,
+        kind=beat.kind,
+        alive=beat.age_s <= DEAD_AFTER_S,
+        age_s=beat.age_s,
+        beat_at=beat.beat_at,
+    )

@@ -5,7 +5,7 @@ from typing import Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ActivityError, ApplicationError
 
@@ -32,6 +32,8 @@ router = APIRouter(prefix="/wallets", tags=["wallets"])
 
 
 class WantedWallet(Input):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"family": "solana"}]})
+
     family: Literal["solana"]
 
 
@@ -69,7 +71,7 @@ class BalancesAnswer(BaseModel):
     response_model=WalletAnswer,
     responses=problems(IdempotencyMismatch, EngineUnavailable, SigningUnavailable, KeyAccessDenied),
 )
-async def create(
+async def create_wallet(
     body: WantedWallet, request: Request, caller: Trader, at: At, idempotency_key: IdempotencyKey
 ) -> Response:
     """Make a wallet. Its key is born in the signer and never leaves it in the clear."""
@@ -88,7 +90,7 @@ async def create(
 
 
 @router.get("", responses=problems())
-async def mine(caller: Reader, at: At, limit: Limit = 50, cursor: Cursor = None) -> Page[WalletAnswer]:
+async def list_wallets(caller: Reader, at: At, limit: Limit = 50, cursor: Cursor = None) -> Page[WalletAnswer]:
     """The owner's wallets."""
     (after,) = decode(cursor, 1) or ("",)
     found = await at.wallets.page(caller.owner, after, limit + 1)
@@ -96,13 +98,13 @@ async def mine(caller: Reader, at: At, limit: Limit = 50, cursor: Cursor = None)
 
 
 @router.get("/{wallet_id}", responses=problems(NotFound))
-async def show(wallet_id: WalletId, caller: Reader, at: At) -> WalletAnswer:
+async def show_wallet(wallet_id: WalletId, caller: Reader, at: At) -> WalletAnswer:
     """One wallet, with the address to fund."""
     return told(await at.wallets.find(caller.owner, wallet_id))
 
 
 @router.get("/{wallet_id}/balances", responses=problems(NotFound, ChainUnavailable))
-async def balances(wallet_id: WalletId, caller: Reader, at: At) -> BalancesAnswer:
+async def show_balances(wallet_id: WalletId, caller: Reader, at: At) -> BalancesAnswer:
     """What the chain says the wallet has, beside what the book says."""
     wallet = await at.wallets.find(caller.owner, wallet_id)
     known = tuple(assets.BY_FAMILY[wallet.family].values())
@@ -116,13 +118,13 @@ async def balances(wallet_id: WalletId, caller: Reader, at: At) -> BalancesAnswe
 
 
 @router.post("/{wallet_id}/freeze", responses=problems(NotFound))
-async def freeze(wallet_id: WalletId, body: Why, caller: Trader, at: At) -> WalletAnswer:
+async def freeze_wallet(wallet_id: WalletId, body: Why, caller: Trader, at: At) -> WalletAnswer:
     """Let the wallet sign nothing more. What is out already is followed to its end."""
     return told(await at.wallets.set_frozen(caller.owner, wallet_id, True, body.reason))
 
 
 @router.post("/{wallet_id}/unfreeze", responses=problems(NotFound))
-async def unfreeze(wallet_id: WalletId, body: Why, caller: Trader, at: At) -> WalletAnswer:
+async def unfreeze_wallet(wallet_id: WalletId, body: Why, caller: Trader, at: At) -> WalletAnswer:
     """Let the wallet sign again."""
     return told(await at.wallets.set_frozen(caller.owner, wallet_id, False, body.reason))
 

@@ -300,3 +300,61 @@ async def test_a_rule_that_would_pass_says_so(alice: Member) -> None:
     rule_id = await alice.has_active_rule()
     explained = (await alice.http.post(f"/rules/{rule_id}/explain")).json()
     assert (explained["would_pass"], explained["codes"]) == (True, []), json.dumps(explained)
+
+
+@pytest.mark.parametrize(("when", "side"), [("at_or_above", "below"), ("at_or_below", "above")])
+async def test_a_rule_says_in_words_what_it_waits_for(world: World, alice: Member, when: str, side: str) -> None:
+    rule_id = await alice.has_active_rule(trigger__when=when)
+    assert await arming(alice, rule_id) == f"waits to see the market {side} 0.70 first"
+    rule = await world.tools.rules.find(alice.owner_id, rule_id)
+    await world.tools.rules.arm(rule_id, rule.activation)
+    assert await arming(alice, rule_id) == "armed"
+    await alice.http.post(f"/rules/{rule_id}/pause")
+    assert await arming(alice, rule_id) == "does not watch the market"
+
+
+@pytest.mark.parametrize(
+    ("state", "executions", "says"),
+    [
+        ("PAUSED", 0, ""),
+        ("TRIGGERED", 0, "under way"),
+        ("EXECUTING", 0, "under way"),
+        ("EXECUTED", 1, "this rule has used its 1 execution(s); create another"),
+        ("EXECUTED", 0, "when its cooldown is over"),
+        ("FAILED", 0, "create another"),
+        ("DELETED", 0, "create another"),
+    ],
+)
+async def test_explain_advises_only_what_can_help(
+    world: World, alice: Member, state: str, executions: int, says: str
+) -> None:
+    rule_id = await alice.has_active_rule()
+    async with world.book.begin() as tx:
+        await tx.change(
+            "UPDATE rule SET state = :state, executions = :done WHERE id = :id",
+            state=state,
+            done=executions,
+            id=rule_id,
+        )
+    explained = (await alice.http.post(f"/rules/{rule_id}/explain")).json()
+    advice = {verdict["code"]: verdict["would_pass"] for verdict in explained["verdicts"]}["RULE_NOT_ACTIVE"]
+    assert explained["would_pass"] is False
+    assert says in explained["note"]
+    assert advice == (explained["note"] or "activate or resume the rule")
+
+
+async def test_resuming_takes_a_paused_rule_and_an_active_one_as_it_is(alice: Member) -> None:
+    rule_id = await alice.has_active_rule()
+    assert (await alice.http.post(f"/rules/{rule_id}/resume")).json()["state"] == "ACTIVE"
+    await alice.http.post(f"/rules/{rule_id}/pause")
+    assert (await alice.http.post(f"/rules/{rule_id}/resume")).json()["state"] == "ACTIVE"
+    await alice.http.delete(f"/rules/{rule_id}")
+    assert (await alice.http.post(f"/rules/{rule_id}/resume")).json()["code"] == "ILLEGAL_TRANSITION"
+
+
+async def arming(member: Member, rule_id: str) -> str:
+    """The words, which are the same wherever the rule is told."""
+    shown = (await member.http.get(f"/rules/{rule_id}")).json()
+    explained = (await member.http.post(f"/rules/{rule_id}/explain")).json()
+    assert shown["arming"] == explained["arming"]
+    return str(shown["arming"])

@@ -1,13 +1,18 @@
 """Operators' routes: health, status, kill switch, audit, and the first keys."""
 
 import asyncio
+import re
 import stat
 import time
 from pathlib import Path
+from typing import Any
 
 from api import bootstrap
+from api.assembly import assemble
+from infra.db.heartbeat import DEAD_AFTER_S
 from infra.db.owners import Owners
 from tests.integration.api.conftest import Member, World
+from tests.integration.api.test_api_outages import served
 
 
 async def test_it_is_alive_and_ready(world: World) -> None:
@@ -19,16 +24,99 @@ async def test_it_is_alive_and_ready(world: World) -> None:
 
 async def test_status_names_every_dependency_and_this_process(world: World, alice: Member) -> None:
     ends = time.monotonic() + 20
-    while not (found := (await alice.http.get("/system/status")).json())["processes"]:
+    while not await listed(alice, "api"):
         assert time.monotonic() < ends
         await asyncio.sleep(0.05)
-    assert found["status"] == "ok"
-    assert [(process["kind"], process["alive"]) for process in found["processes"]] == [("api", True)]
+    found = await status(alice)
+    named = {dependency["name"] for dependency in found["dependencies"]}
+    assert named == {"postgres", "temporal", "jupiter: chain", "jupiter: quotes", "kalshi: feed"}
     world.feed.down = True
-    found = (await alice.http.get("/system/status")).json()
-    assert found["status"] == "degraded"
-    down = [dependency["name"] for dependency in found["dependencies"] if not dependency["up"]]
+    down = [dependency["name"] for dependency in (await status(alice))["dependencies"] if not dependency["up"]]
     assert down == ["kalshi: feed"]
+
+
+async def test_status_is_ok_only_while_one_of_each_worker_lives(world: World, alice: Member) -> None:
+    await forget_workers(world)
+    assert await overall(alice) == ("degraded", ["executor", "signer", "watcher"])
+    for kind in ("executor", "signer", "watcher"):
+        await world.tools.system.beat(f"{kind}@one", kind)
+    assert await overall(alice) == ("ok", [])
+    await grow_old(world, "signer@one")
+    assert await overall(alice) == ("degraded", ["signer"])
+    world.feed.down = True
+    await world.tools.system.beat("signer@one", "signer")
+    assert await overall(alice) == ("degraded", [])
+
+
+async def test_a_dead_process_is_listed_until_another_of_its_kind_lives(world: World, alice: Member) -> None:
+    await forget_workers(world)
+    await world.tools.system.beat("signer@old", "signer")
+    await grow_old(world, "signer@old")
+    assert await listed(alice, "signer") == [("signer@old", False)]
+    await world.tools.system.beat("signer@new", "signer")
+    assert await listed(alice, "signer") == [("signer@new", True)]
+
+
+async def test_status_is_degraded_while_a_venue_does_not_quote(world: World, alice: Member) -> None:
+    at = world.tools
+    world.venue.down = True
+    headers = {"Authorization": f"Bearer {alice.key}"}
+    async with served(assemble(at.settings, at.book, at.temporal, at.feeds, at.venues)) as http:
+        found = (await http.get("/system/status", headers=headers)).json()
+    told = {dependency["name"]: dependency["detail"] for dependency in found["dependencies"] if not dependency["up"]}
+    assert found["status"] == "degraded"
+    assert told["jupiter: quotes"] == "the quote service does not answer"
+
+
+async def status(member: Member) -> dict[str, Any]:
+    answer = await member.http.get("/system/status")
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def overall(member: Member) -> tuple[str, list[str]]:
+    found = await status(member)
+    return found["status"], found["missing"]
+
+
+async def listed(member: Member, kind: str) -> list[tuple[str, bool]]:
+    found = await status(member)
+    return [(one["process"], one["alive"]) for one in found["processes"] if one["kind"] == kind]
+
+
+async def forget_workers(world: World) -> None:
+    async with world.book.begin() as tx:
+        await tx.change("DELETE FROM heartbeat WHERE kind <> 'api'")
+
+
+async def grow_old(world: World, process: str) -> None:
+    async with world.book.begin() as tx:
+        await tx.change(
+            "UPDATE heartbeat SET beat_at = beat_at - make_interval(secs => :age) WHERE process = :process",
+            age=DEAD_AFTER_S + 1,
+            process=process,
+        )
+
+
+async def test_the_documentation_needs_nothing_from_elsewhere(world: World) -> None:
+    page = await world.anonymous.get("/docs")
+    assert page.status_code == 200
+    assert re.findall(r"https?://", page.text) == []
+    assert 'fetch("openapi.json")' in page.text
+
+
+async def test_every_operation_has_a_summary_of_its_own_and_every_body_an_example(world: World) -> None:
+    spec = (await world.anonymous.get("/openapi.json")).json()
+    operations = [operation for methods in spec["paths"].values() for operation in methods.values()]
+    summaries = [operation["summary"] for operation in operations]
+    assert len(set(summaries)) == len(summaries)
+    for operation in operations:
+        if "requestBody" in operation:
+            content = operation["requestBody"]["content"]["application/json"]
+            schema = content["schema"]
+            named = spec["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], {})
+            assert schema.get("examples") or named.get("examples") or content.get("examples"), operation["summary"]
 
 
 async def test_metrics_are_prometheus_text(world: World) -> None:

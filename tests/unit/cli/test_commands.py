@@ -23,6 +23,7 @@ RULE = {
     "action": {"sell": "USDC", "buy": "SOL", "amount": "50", "max_slippage_bps": 50},
     "limits": {"cooldown_hours": 24, "max_executions": 1},
     "state": "CREATED",
+    "arming": "does not watch the market",
     "executions": 0,
     "cooldown_until": None,
     "created_at": "2025-11-21T04:00:00Z",
@@ -48,6 +49,7 @@ def execution(status: str) -> dict[str, Any]:
         "wallet_id": "wal_a",
         "created_at": "2025-11-21T04:00:00Z",
         "temporal_url": None,
+        "trigger": {"id": "trg_a", "evidence": {"source": "kalshi", "price": {"bid": "0.70", "ask": None}}},
         "attempts": [],
         "settlement": None,
         "verdicts": [],
@@ -164,7 +166,7 @@ def test_a_refusal_names_each_field_and_what_to_do(server: Server) -> None:
     assert "action.amount: write digits" in ended.stderr
     server.will("GET /rules", (401, {"code": "UNAUTHENTICATED", "detail": "this API key is unknown"}))
     ended = against(server, "rule", "list")
-    assert "Set TRIPWIRE_API_KEY" in ended.stderr
+    assert "TRIPWIRE_OWNER_KEY" in ended.stderr
 
 
 def test_a_rule_is_written_from_options_in_the_only_wallet_and_activated(server: Server) -> None:
@@ -276,3 +278,76 @@ def test_a_deleted_thing_has_no_body(server: Server) -> None:
     server.will("DELETE /rules/rul_a", (204, b""))
     ended = against(server, "rule", "delete", "rul_a")
     assert (ended.returncode, ended.stdout.strip()) == (0, "rul_a is deleted.")
+
+
+def test_a_rule_that_waits_to_be_armed_says_so(server: Server) -> None:
+    waits = "waits to see the market below 0.70 first"
+    server.will("GET /rules/rul_a", (200, RULE | {"state": "ACTIVE", "arming": waits}))
+    assert waits in against(server, "rule", "show", "rul_a").stdout
+    explained = {"rule_id": "rul_a", "state": "ACTIVE", "arming": waits, "note": "used up", "would_pass": True}
+    server.will("POST /rules/rul_a/explain", (200, explained | {"codes": [], "verdicts": []}))
+    ended = against(server, "rule", "explain", "rul_a")
+    assert waits in ended.stdout
+    assert "used up" in ended.stdout
+
+
+@pytest.mark.parametrize("columns", [{}, {"COLUMNS": "80"}])
+def test_ids_and_addresses_are_never_broken(server: Server, columns: dict[str, str]) -> None:
+    wallet = {"id": "wal_" + "i" * 26, "address": "A" * 44, "family": "solana", "frozen": True}
+    rule = RULE | {"id": "rul_" + "i" * 26, "name": "a name that is long " * 5}
+    for path, item in (("/wallets", wallet), ("/rules", rule), ("/executions", execution("SETTLED") | rule)):
+        server.will(f"GET {path}", (200, {"items": [item], "next_cursor": None}))
+    for command, wanted in (("wallet", wallet), ("rule", rule), ("execution", rule)):
+        environment = {"TRIPWIRE_API_URL": server.url, "TRIPWIRE_OWNER_KEY": "twk_mine", **columns}
+        ended = subprocess.run(
+            [sys.executable, "-m", "cli.main", command, "list"],
+            cwd=ROOT,
+            env={"PYTHONPATH": str(ROOT), **environment},
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=True,
+        )
+        assert str(wanted["id"]) in ended.stdout.split(), ended.stdout
+        if command == "wallet":
+            assert wallet["address"] in ended.stdout.split(), ended.stdout
+
+
+def test_a_wallet_that_did_not_come_in_time_can_be_asked_for_again(server: Server) -> None:
+    server.will("POST /wallets", (503, {"code": "ENGINE_UNAVAILABLE", "detail": "no answer"}))
+    ended = against(server, "wallet", "create")
+    key = server.asked[0][2]["Idempotency-Key"]
+    assert f"Ask again with --key {key}" in ended.stderr
+    against(server, "wallet", "create", "--key", key)
+    assert server.asked[1][2]["Idempotency-Key"] == key
+    server.will("POST /wallets", (422, PROBLEM))
+    assert "--key" not in against(server, "wallet", "create").stderr
+
+
+def test_an_execution_is_shown_with_its_evidence_its_stages_and_every_reason(server: Server) -> None:
+    blank = dict.fromkeys(("code", "limit", "used", "held", "asked", "would_pass"), "")
+    reasons = ["unknown_program: Evil1", "wrong_destination: Evil2"]
+    refused = {"at": "2025-11-21T04:00:00Z", "kind": "payload.refused", "body": {"attempt": 1, "reasons": reasons}}
+    verdict = {"check": "slippage", "passed": True, "stage": "preflight"} | blank
+    server.will("GET /executions/exe_a", (200, execution("FAILED") | {"events": [refused], "verdicts": [verdict]}))
+    ended = against(server, "execution", "show", "exe_a")
+    assert ended.returncode == 0, ended.stderr
+    for words in ("kalshi", "bid=0.70, ask=–", "preflight", "reasons=" + "; ".join(reasons)):
+        assert words in ended.stdout
+
+
+def test_status_names_what_is_missing(server: Server) -> None:
+    found = {
+        "status": "degraded",
+        "dry_run": False,
+        "execution_enabled": True,
+        "kill_switch": False,
+        "open_tasks": 0,
+        "missing": ["signer"],
+        "dependencies": [],
+        "processes": [],
+    }
+    server.will("GET /system/status", (200, found))
+    ended = against(server, "status")
+    assert ended.returncode == 1
+    assert "signer: start one with `tripwire worker signer`" in ended.stdout
