@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Header, Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from domain.rules import _printable as printable  # one rule for what people may write into any text
+from domain.rules import printable
 
 
 class Input(BaseModel):
@@ -14,7 +14,6 @@ class Input(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(printable)]
 Reason = Annotated[
     str, Field(min_length=1, max_length=500, description="Why; it is audited"), AfterValidator(printable)
 ]

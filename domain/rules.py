@@ -14,10 +14,14 @@ from domain.triggers import MarketProbability
 Symbol = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,12}$")]
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
     if not name.isprintable():
         raise ValueError("a name holds printable characters only")
     return name
+
+
+# How owners, keys and rules are called.
+Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(printable)]
 
 
 class Swap(BaseModel):
@@ -50,7 +54,7 @@ class RuleSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
+    name: Name
     wallet_id: Annotated[str, Field(pattern=r"^wal_[a-z0-9]{1,40}$")]
     trigger: MarketProbability
     action: Swap

@@ -9,11 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.assembly import At
 from api.auth import Caller, KeyHolder, Reader, Scope
-from api.inputs import ApiKeyId, Input, Name, OptionalIdempotencyKey
+from api.inputs import ApiKeyId, Input, OptionalIdempotencyKey
 from api.paging import Cursor, Limit, Page, decode, page
 from api.problems import problems
 from domain import identity
 from domain.errors import Forbidden, IdempotencyMismatch, InvalidInput, NotFound
+from domain.rules import Name
 from infra.db.owners import ApiKey
 
 router = APIRouter(prefix="/api-keys", tags=["owners and keys"])

@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict
 from api.assembly import At
 from api.auth import OPERATORS, Admin
 from api.idempotency import once
-from api.inputs import Input, Name, OptionalIdempotencyKey
+from api.inputs import Input, OptionalIdempotencyKey
 from api.problems import problems
 from domain import identity
 from domain.errors import IdempotencyMismatch
+from domain.rules import Name
 
 router = APIRouter(prefix="/owners", tags=["owners and keys"])
 
