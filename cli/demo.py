@@ -21,9 +21,6 @@ from infra.devnet.world import PORT_BASE, World, WorldBroken
 # Beside the ports of `tripwire dev`, so that both may run.
 DEMO_PORT_BASE = PORT_BASE + 100
 
-# As on the real chain, but for the time from inclusion to finality: 8 slots instead of 32.
-FINALIZED_LAG = 8
-
 # Only a directory that holds this file is ever emptied: a demo made it, and nothing in it is anybody's.
 MARK = "made-by-tripwire-demo"
 
@@ -56,7 +53,7 @@ def demo(
 async def _run(state: Path, port_base: int, progress: Console) -> Facts:
     with progress.status("starting the embedded world") as status:
         await asyncio.to_thread(empty, state)
-        async with World(state, port_base, finalized_lag=FINALIZED_LAG, say=status.update) as world:
+        async with World(state, port_base, say=status.update) as world:
             places = Places(
                 api=world.env["TRIPWIRE_API_URL"],
                 admin_key=world.env["TRIPWIRE_ADMIN_KEY"],
