@@ -87,11 +87,7 @@ async def test_a_payload_that_never_arrived_is_sent_again_byte_for_byte(desk: De
     desk.venue.deaf = True
     async with working(desk):
         order = await desk.order()
-
-        async def sent_once() -> bool:
-            return bool(desk.venue.received)
-
-        await until(sent_once)
+        await until(lambda: _sent(desk))
         desk.venue.deaf = False
         assert (await desk.ending(order)).status == "SETTLED"
     [(_, times)] = desk.venue.received.items()
@@ -103,11 +99,7 @@ async def test_only_a_proven_death_permits_another_signature(desk: Desk) -> None
     desk.venue.deaf = True
     async with working(desk):
         order = await desk.order()
-
-        async def sent_once() -> bool:
-            return bool(desk.venue.received)
-
-        await until(sent_once)
+        await until(lambda: _sent(desk))
         desk.venue.blind = True
         desk.venue.height += 151
         await until(lambda: _fate(desk, order.execution_id, "UNKNOWN"))
@@ -120,6 +112,10 @@ async def test_only_a_proven_death_permits_another_signature(desk: Desk) -> None
     assert [a["fate"] for a in attempts] == ["DEAD", "LANDED"]
     assert attempts[0]["proof"] == {"height": "1151"}
     assert len(desk.venue.landed) == 1
+
+
+async def _sent(desk: Desk) -> bool:
+    return bool(desk.venue.received)
 
 
 async def _fate(desk: Desk, execution_id: str, fate: str) -> bool:
