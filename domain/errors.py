@@ -90,6 +90,18 @@ class ChainUnavailable(TripwireError):
     code, retryable = "CHAIN_UNAVAILABLE", True
 
 
+class ForeignNonce(TripwireError):
+    """The chain has seen a transaction of this wallet that the book does not know: its key is not ours alone."""
+
+    code, retryable = "FOREIGN_NONCE", False
+
+
+class FeesAboveCap(TripwireError):
+    """The network asks for more than the cap. Nothing was signed; it is tried again until fees fall."""
+
+    code, retryable = "FEES_ABOVE_CAP", True
+
+
 class SettlementUnreadable(TripwireError):
     """The transaction is final, but the node cannot show its balances yet."""
 

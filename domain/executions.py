@@ -47,7 +47,3 @@ class Execution:
     @property
     def id(self) -> str:
         return self.order.execution_id
-
-
-# The one leg of a swap on Solana. A venue that needs approvals numbers them before the swap.
-SWAP_LEG = 1

@@ -18,6 +18,20 @@ class Intent:
     destination: str
 
 
+class LegKind(StrEnum):
+    APPROVE = "approve"  # lets a contract take exactly what is to be sold
+    SWAP = "swap"
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One economic action of an execution. Legs run in sequence; the last is what the owner asked for."""
+
+    no: int
+    kind: LegKind
+    intent: Intent
+
+
 @dataclass(frozen=True, slots=True)
 class Quote:
     """A price for an intent. `minimum` is the least that may arrive for `sell`."""
@@ -32,11 +46,14 @@ class Slot:
     """What makes a payload unique and mortal at its venue.
 
     `nonce` is the venue's own word for it (a blockhash, an account nonce, a client order id) and
-    `valid_until` the last point (block height, or milliseconds at an exchange) at which it can land.
+    `valid_until` the last point (block height, unix seconds of block time, milliseconds at an exchange) at
+    which it can do what it is meant to. Payloads with one nonce exclude each other: at most one ever lands.
+    `earlier` counts the payloads of the same leg before this one, so that fees can grow with it.
     """
 
     nonce: str
     valid_until: int
+    earlier: int = 0
 
 
 class Objection(StrEnum):

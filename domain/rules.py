@@ -60,17 +60,17 @@ class RuleSpec(BaseModel):
     action: Swap
     limits: Limits = Limits()
 
-    def intent(self, family: str, destination: str) -> Intent:
-        """The action in exact base units, for a wallet of `family` at address `destination`.
+    def intent(self, chain: str, destination: str) -> Intent:
+        """The action in exact base units, for a wallet on `chain` at address `destination`.
 
         Errors: INVALID_INPUT (final), with the path of the field.
         """
         try:
-            sell = assets.named(self.action.sell, family)
+            sell = assets.named(self.action.sell, chain)
         except InvalidInput as error:
             raise InvalidInput(str(error), "action.sell") from None
         try:
-            buy = assets.named(self.action.buy, family)
+            buy = assets.named(self.action.buy, chain)
         except InvalidInput as error:
             raise InvalidInput(str(error), "action.buy") from None
         if sell == buy:
@@ -81,10 +81,12 @@ class RuleSpec(BaseModel):
             raise InvalidInput(str(error), "action.amount") from None
         if amount.base == 0:
             raise InvalidInput("an amount has to be more than zero", "action.amount")
-        if amount.base > MAX_SWAP_BASE_UNITS:
+        if amount.base > MAX_SWAP_BASE_UNITS.get(chain, MAX_TOKEN_BASE_UNITS):
             raise InvalidInput("that is more than a token account can hold", "action.amount")
         return Intent(sell=amount, buy=buy, max_slippage_bps=self.action.max_slippage_bps, destination=destination)
 
 
-# An SPL token account counts in u64. Source: SPL Token program, `Account.amount`.
-MAX_SWAP_BASE_UNITS = 2**64 - 1
+# What the smallest counter on the way can hold. An SPL token account counts in u64, a Uniswap V2 pair in
+# uint112. Source: SPL Token program, `Account.amount`; UniswapV2Pair, `reserve0`.
+MAX_SWAP_BASE_UNITS = {"solana": 2**64 - 1}
+MAX_TOKEN_BASE_UNITS = 2**112 - 1

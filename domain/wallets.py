@@ -7,16 +7,21 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Wallet:
-    """`sealed_key` is the custodian's own record, worthless without the key service; it has no text."""
+    """`sealed_key` is the custodian's own record, worthless without the key service; it has no text.
+
+    `durable_nonce` is the Solana nonce account whose value its payloads carry instead of a blockhash, if any.
+    """
 
     id: str
     owner_id: str
     family: str
+    chain: str
     address: str
     custodian: str
     frozen: bool
     created_at: datetime
     sealed_key: Mapping[str, str] = field(repr=False)
+    durable_nonce: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +30,4 @@ class NewWallet:
 
     id: str
     owner_id: str
-    family: str
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """Who serves the wallets of a family: the venue that trades for them, the custodian that signs."""
-
-    venue: str
-    custodian: str
-
-
-FAMILIES: dict[str, Family] = {
-    "solana": Family(venue="jupiter", custodian="kms-envelope"),
-}
+    chain: str
