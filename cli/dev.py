@@ -67,6 +67,7 @@ def _whereabouts(world: World) -> Table:
         ("Postgres", world.env["DATABASE_URL"]),
         ("KMS", world.env["KMS_ENDPOINT"]),
         ("Solana", world.env["SOLANA_RPC_URL"]),
+        ("EVM", world.env["EVM_RPC_URL"]),
         ("Kalshi", world.env["KALSHI_URL"]),
         ("Jupiter", world.env["JUPITER_URL"]),
         ("all of it, with keys", str(world.state / "dev.env")),
