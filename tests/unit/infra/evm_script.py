@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from eth_account import Account
 from eth_keys.datatypes import PrivateKey
 from eth_utils.crypto import keccak
 
@@ -20,7 +19,7 @@ CHAIN = 31337
 GWEI = 10**9
 KEY = PrivateKey(keccak(b"the wallet of these tests"))
 ADDRESS = KEY.public_key.to_checksum_address()
-ROUTER = Account.from_key(keccak(b"somebody else")).address
+ROUTER = PrivateKey(keccak(b"somebody else")).public_key.to_checksum_address()
 DEADLINE = 2_000_000_000
 
 
