@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from domain.fees import REPLACEMENT_BUMP_PERCENT, Offer
 from domain.intents import LegKind, Objection, Refusal
 
 # What a router reads as "keep it here": the next call of the same transaction unwraps it.
 # Source: Uniswap swap-router-contracts, `Constants.ADDRESS_THIS`.
 ROUTER_ITSELF: Final = "0x0000000000000000000000000000000000000002"
-
-# A node takes a payload's successor only if it pays so much more, of both fees.
-# Source: geth txpool, `PriceBump` default.
-RAISE_PERCENT: Final = 10
 
 
 class V2Form(StrEnum):
@@ -80,20 +77,18 @@ Call = Approve | V2Swap | V3Swap | Unexpected
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """An EIP-1559 transaction, decoded. Fees in wei per gas; `to` is None where a contract would be made."""
+    """An EIP-1559 transaction without an access list, decoded."""
 
     chain_id: int
     nonce: int
-    to: str | None
+    to: str
     value_wei: int
     data: bytes
     gas: int
-    max_fee_wei: int
-    tip_wei: int
-    access_entries: int = 0
+    offer: Offer
 
     @property
-    def what(self) -> tuple[str | None, int, bytes, int]:
+    def what(self) -> tuple[str, int, bytes, int]:
         """All but its place and its price: what a replacement has to repeat."""
         return self.to, self.value_wei, self.data, self.gas
 
@@ -145,32 +140,21 @@ def cancels(payload: Payload, wallet: str) -> bool:
     return (payload.to, payload.value_wei, payload.data) == (wallet, 0, b"")
 
 
-def raised(fee_wei: int) -> int:
-    """The least fee that replaces one of `fee_wei`. Rounds up, so that no node finds it short."""
-    return -(-fee_wei * (100 + RAISE_PERCENT) // 100)
-
-
 def _frame(payload: Payload, terms: Terms) -> Iterator[Refusal]:
     if payload.chain_id != terms.chain_id:
         yield Refusal(Objection.WRONG_CHAIN, f"is for chain {payload.chain_id}, configured is {terms.chain_id}")
     if str(payload.nonce) != terms.nonce:
         yield Refusal(Objection.OTHER_SLOT, f"carries nonce {payload.nonce}, allocated was {terms.nonce}")
-    if payload.access_entries:
-        yield Refusal(Objection.UNEXPECTED_INSTRUCTION, f"lists access to {payload.access_entries} accounts")
-    yield from _fees(payload, terms.max_fee_wei)
+    yield from _fee(payload, terms.max_fee_wei)
     if payload.gas > terms.max_gas:
         yield Refusal(Objection.FEE_TOO_HIGH, f"may use {payload.gas} gas, allowed are {terms.max_gas}")
-    if (cost := payload.gas * payload.max_fee_wei) > terms.max_cost_wei:
+    if (cost := payload.gas * payload.offer.max_fee_wei) > terms.max_cost_wei:
         yield Refusal(Objection.FEE_TOO_HIGH, f"may cost {cost} wei, allowed are {terms.max_cost_wei}")
 
 
-def _fees(payload: Payload, max_fee_wei: int) -> Iterator[Refusal]:
-    if payload.max_fee_wei > max_fee_wei:
-        yield Refusal(Objection.FEE_TOO_HIGH, f"offers {payload.max_fee_wei} wei a gas, allowed are {max_fee_wei}")
-    if payload.tip_wei > payload.max_fee_wei:
-        yield Refusal(
-            Objection.FEE_TOO_HIGH, f"tips {payload.tip_wei} wei a gas, more than the {payload.max_fee_wei} it offers"
-        )
+def _fee(payload: Payload, max_fee_wei: int) -> Iterator[Refusal]:
+    if (fee := payload.offer.max_fee_wei) > max_fee_wei:
+        yield Refusal(Objection.FEE_TOO_HIGH, f"offers {fee} wei a gas, allowed are {max_fee_wei}")
 
 
 def _called(payload: Payload, call: Call, terms: Terms) -> Iterator[Refusal]:
@@ -276,16 +260,17 @@ def _replacement(before: Payload, after: Payload, wallet: str, max_fee_wei: int)
         yield Refusal(Objection.WRONG_CHAIN, f"is for chain {after.chain_id}, what it replaces for {before.chain_id}")
     if after.nonce != before.nonce:
         yield Refusal(Objection.OTHER_SLOT, f"carries nonce {after.nonce}, what it replaces {before.nonce}")
-    if after.access_entries:
-        yield Refusal(Objection.UNEXPECTED_INSTRUCTION, f"lists access to {after.access_entries} accounts")
     if after.what != before.what and not (cancels(after, wallet) and after.gas == before.gas):
         yield Refusal(
             Objection.OTHER_PAYMENT, "is neither what it replaces nor a payment of nothing to the wallet itself"
         )
-    yield from _fees(after, max_fee_wei)
+    yield from _fee(after, max_fee_wei)
     for name, old, new in (
-        ("offers", before.max_fee_wei, after.max_fee_wei),
-        ("tips", before.tip_wei, after.tip_wei),
+        ("offers", before.offer.max_fee_wei, after.offer.max_fee_wei),
+        ("tips", before.offer.tip_wei, after.offer.tip_wei),
     ):
-        if new < raised(old):
-            yield Refusal(Objection.FEE_TOO_LOW, f"{name} {new} wei a gas, to replace {old} it takes {raised(old)}")
+        if new * 100 < old * (100 + REPLACEMENT_BUMP_PERCENT):
+            yield Refusal(
+                Objection.FEE_TOO_LOW,
+                f"{name} {new} wei a gas, which is not {REPLACEMENT_BUMP_PERCENT} % more than the {old} it replaces",
+            )
