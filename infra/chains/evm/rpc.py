@@ -76,7 +76,8 @@ class EvmNode:
             await self._check_chain()
         answers: list[T | RpcRefusal] = []
         for start in range(0, len(calls), MAX_BATCH):
-            answers += await self._ask(calls[start : start + MAX_BATCH])
+            answered = await self._ask(calls[start : start + MAX_BATCH])
+            answers += answered
         return answers
 
     async def _check_chain(self) -> None:
@@ -105,9 +106,13 @@ class EvmNode:
             if len(calls) > 1 and isinstance(said, dict):
                 raise ChainUnavailable(f"{self.host} does not take a batch of {what}: {str(said.get('error'))[:200]}")
             by_id = {answer["id"]: answer for answer in (said if len(calls) > 1 else [said])}
-            return [self._read(call, by_id[no]) for no, call in enumerate(calls)]
+            answers: list[T | RpcRefusal] = []
+            for no, call in enumerate(calls):
+                answer = self._read(call, by_id[no])
+                answers.append(answer)
         except (ValueError, ValidationError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ChainUnavailable(f"{self.host} answered {what} with nonsense") from error
+        return answers
 
     def _read(self, call: Call[T], answer: dict[str, Any]) -> T | RpcRefusal:
         if isinstance(answer.get("error"), dict):
