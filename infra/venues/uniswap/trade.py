@@ -39,10 +39,8 @@ def native(chain: Chain) -> Asset:
     return found
 
 
-def token_address(asset: Asset, chain: Chain) -> str | None:
-    """Where an asset's contract is; none for the native one. Errors: INVALID_INPUT (final)."""
-    if asset.id == native(chain).id:
-        return None
+def erc20_address(asset: Asset, chain: Chain) -> str:
+    """Where a token's contract is. Errors: INVALID_INPUT (final)."""
     network, _, address = asset.id.partition("/erc20:")
     if network != f"eip155:{chain.number}" or not address:
         raise InvalidInput(f"{asset.symbol} ({asset.id}) is no asset of {chain.name}")
@@ -50,9 +48,7 @@ def token_address(asset: Asset, chain: Chain) -> str | None:
 
 
 def _token(asset: Asset, chain: Chain) -> tuple[str, bool]:
-    address = token_address(asset, chain)
-    if address is not None:
-        return address, False
-    wrapped = token_address(WRAPPED[chain.name], chain)
-    assert wrapped is not None
-    return wrapped, True
+    """The token that pools know an asset by, and whether the asset is the native one. Errors: INVALID_INPUT (final)."""
+    if asset.id == native(chain).id:
+        return erc20_address(WRAPPED[chain.name], chain), True
+    return erc20_address(asset, chain), False
