@@ -146,7 +146,18 @@ def test_a_killed_supervisor_takes_all_along_and_the_next_one_goes_on(
     _wait(dev_env.exists, killed)
     family = _noted(tmp_path)
     owner_key = dotenv_values(dev_env)["TRIPWIRE_OWNER_KEY"]
-    assert set(family) == {"postgres", "temporal", "kms", "solana", "kalshi", "jupiter", "executor", "signer", "api"}
+    assert set(family) == {
+        "postgres",
+        "temporal",
+        "kms",
+        "solana",
+        "evm",
+        "kalshi",
+        "jupiter",
+        "executor",
+        "signer",
+        "api",
+    }
     killed.kill()
     killed.wait(PATIENCE_S)
     if sys.platform == "linux":  # elsewhere the next start ends them
