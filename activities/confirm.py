@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from temporalio import activity
 
 from activities.heartbeat import heartbeats
-from activities.results import Finding
+from activities.results import Finding, Follow
 from activities.submit import broadcast
-from domain.attempts import AttemptState, Fate, Move, Sighting, next_move
+from domain.attempts import MAX_ATTEMPTS, AttemptState, Move, Sighting, next_move
 from domain.errors import IntegrityBroken
-from domain.executions import Execution, Order
+from domain.executions import Execution
 from domain.lifecycle import FINAL
 from infra.db.attempts import Attempt, Attempts
 from infra.db.executions import Executions
@@ -20,6 +20,8 @@ from infra.venues.protocol import Venue
 
 # A slot lasts 400 ms and finality takes about 13 s: more often would only cost requests.
 POLL_EVERY_S = 0.5
+
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Confirm:
@@ -36,44 +38,48 @@ class Confirm:
         self._venues = venues
 
     @activity.defn(name="confirm")
-    async def run(self, order: Order) -> Finding:
+    async def run(self, follow: Follow) -> Finding:
         """Settle, a new attempt, failure, or a person's decision.
 
         Errors: INTEGRITY_BROKEN (final), where the book holds nothing that could be confirmed.
         """
         async with heartbeats():
-            return await self._follow(order)
+            return await self._follow(follow)
 
-    async def _follow(self, order: Order) -> Finding:
+    async def _follow(self, follow: Follow) -> Finding:
+        order, replace_from = follow.order, follow.replace_from or NEVER
         execution = await self._executions.load(order.execution_id)
         venue = self._venues[order.venue]
+        legs = venue.legs(execution.intent)
         while True:
             attempts = await self._attempts.of_execution(execution.id)
-            if not attempts or attempts[0].state is not AttemptState.SIGNED:
-                raise IntegrityBroken(f"{execution.id} is to be confirmed, but was never signed")
             signed = [attempt for attempt in attempts if attempt.state is AttemptState.SIGNED]
+            if not signed:
+                raise IntegrityBroken(f"{execution.id} is to be confirmed, but was never signed")
+            leg = legs[signed[-1].leg_no - 1]
+            signed = [attempt for attempt in signed if attempt.leg_no == leg.no]
             sightings = await self._look(execution, signed, venue)
             tries = tuple(a.tried(s) for a, s in zip(signed, sightings, strict=True))
-            newest = sightings[-1]
-            move = next_move(tries, datetime.now(UTC))
+            move = next_move(tries, datetime.now(UTC), MAX_ATTEMPTS[leg.kind], replace_from)
+            if move is Move.SETTLE and leg is not legs[-1]:
+                move = Move.NEXT_LEG
             if execution.status in FINAL and move not in (Move.SETTLE, Move.FAIL):
-                return Finding(Move.FAIL, len(signed), "already over")
+                return Finding(Move.FAIL, leg.no, len(signed), "already over")
             if move is Move.SETTLE:
                 await self._ledger.confirm(execution)
             elif move is Move.REBROADCAST:
                 newest_open = [a for a, t in zip(signed, tries, strict=True) if not t.sighting.over][-1]
                 await broadcast(newest_open, self._attempts, venue)
             if move not in (Move.WAIT, Move.REBROADCAST):
-                return Finding(move, len(signed), newest.detail)
+                foreign = any(sighting.foreign for sighting in sightings)
+                return Finding(move, leg.no, len(signed), sightings[-1].detail, foreign)
             await asyncio.sleep(POLL_EVERY_S)
 
     async def _look(self, execution: Execution, attempts: list[Attempt], venue: Venue) -> list[Sighting]:
         """A sighting for each: recorded where it is final, asked anew where it is not."""
-        open_attempts = [a for a in attempts if a.fate not in (Fate.LANDED, Fate.DEAD)]
+        open_attempts = [attempt for attempt in attempts if attempt.open]
         asked = await venue.look_up(tuple(a.sent for a in open_attempts)) if open_attempts else ()
         fresh = {a.id: s for a, s in zip(open_attempts, asked, strict=True)}
-        for attempt in open_attempts:
-            seen = fresh[attempt.id]
-            if seen.fate is not attempt.fate:
-                await self._attempts.note_fate(execution, attempt, seen)
+        if news := {a.id: fresh[a.id] for a in open_attempts if fresh[a.id].fate is not a.fate}:
+            await self._attempts.note_fates(execution, news)
         return [fresh.get(a.id) or Sighting(a.fate, a.succeeded, detail=a.detail) for a in attempts]

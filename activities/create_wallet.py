@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from temporalio import activity
 
 from activities.heartbeat import heartbeats
+from domain.chains import CUSTODIANS, chain
 from domain.errors import NotFound
-from domain.wallets import FAMILIES, NewWallet
+from domain.wallets import NewWallet
 from infra.custody.protocol import Custodian
 from infra.db.wallets import Wallets
 
@@ -30,7 +31,8 @@ class CreateWalletKey:
         try:
             return (await self._wallets.find(wallet.owner_id, wallet.id)).address
         except NotFound:
-            name = FAMILIES[wallet.family].custodian
-            key = await self._custodians[name].create(wallet.id, wallet.owner_id, wallet.family)
-            added = await self._wallets.add(wallet.id, wallet.owner_id, wallet.family, key.address, name, key.sealed)
+            where = chain(wallet.chain)
+            name = CUSTODIANS[where.family]
+            key = await self._custodians[name].create(wallet.id, wallet.owner_id, where.family)
+            added = await self._wallets.add(wallet.id, wallet.owner_id, where, key.address, name, key.sealed)
             return added.address

@@ -16,4 +16,6 @@ class Escalate:
     async def run(self, question: Question) -> None:
         """Raise an operator's task, once, and move what may be out to UNKNOWN. Errors: RACE_LOST (retried)."""
         execution = await self._executions.load(question.order.execution_id)
+        if question.freeze:
+            await self._system.freeze(execution.wallet, question.code, question.detail, execution.id)
         await self._system.escalate(execution, question.code, question.detail)

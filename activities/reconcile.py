@@ -47,12 +47,14 @@ class Reconcile:
             after = ExecutionState.CANCELLED if request.cancelled else ExecutionState.BLOCKED
             waiter = await self._leases.refuse(execution, execution.status, after, request.codes)
             return Ending(after.value, request.codes, waiter)
-        if any(a.fate not in (Fate.LANDED, Fate.DEAD) for a in attempts):
+        if any(a.open for a in attempts):
             return Ending(execution.status.value, still_open=True)
         venue = self._venues[request.order.venue]
         landed = [a for a in attempts if a.fate is Fate.LANDED]
-        settled = [Settled(a, await venue.settle(a.sent, execution.intent)) for a in landed]
-        after = ExecutionState.SETTLED if any(a.succeeded for a in landed) else ExecutionState.FAILED
+        legs = venue.legs(execution.intent)
+        settled = [Settled(a, await venue.settle(a.sent, legs[a.leg_no - 1])) for a in landed]
+        done = any(a.succeeded and a.leg_no == len(legs) for a in landed)
+        after = ExecutionState.SETTLED if done else ExecutionState.FAILED
         codes = () if after is ExecutionState.SETTLED else request.codes or ("ATTEMPTS_EXHAUSTED",)
         differences = await self._differences(execution, venue, [s.settlement for s in settled])
         waiter = await self._ledger.close(execution, after, settled, differences, codes)

@@ -1,6 +1,7 @@
 """What steps answer: outcomes and names, never amounts or destinations."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from domain.attempts import Move
 from domain.executions import Order
@@ -36,6 +37,7 @@ class Locked:
 class SignRequest:
     order: Order
     epoch: int
+    leg_no: int
     attempt_no: int
 
 
@@ -48,12 +50,25 @@ class SignAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Follow:
+    """Which execution to follow. Nothing is replaced before `replace_from`; None: nothing is replaced at all."""
+
+    order: Order
+    replace_from: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
-    """What the look-up of all attempts led to. `attempts` is how many there are so far."""
+    """What the look-up of a leg's attempts led to. `attempts` is how many of them are signed so far.
+
+    `foreign`: somebody else used up their nonce.
+    """
 
     move: Move
+    leg_no: int
     attempts: int
     detail: str = ""
+    foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +95,12 @@ class EndRequest:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What only a person can decide about an execution: a public code, and a sentence that says what to do."""
+    """What only a person can decide about an execution: a public code, and a sentence that says what to do.
+
+    `freeze`: until then its wallet signs nothing, for whatever execution.
+    """
 
     order: Order
     code: str
     detail: str
+    freeze: bool = False

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from temporalio import activity
 
-from domain.attempts import AttemptState, Fate
+from domain.attempts import AttemptState
 from domain.errors import ChainUnavailable, IntegrityBroken
 from domain.executions import Order
 from domain.lifecycle import FINAL
@@ -33,7 +33,7 @@ class Submit:
         if not signed:
             raise IntegrityBroken(f"{execution.id} is to be submitted, but the book holds no signed payload")
         newest = signed[-1]
-        if newest.fate in (Fate.LANDED, Fate.DEAD):
+        if not newest.open:
             return "its fate is known"
         answer = await broadcast(newest, self._attempts, self._venues[order.venue])
         await self._attempts.mark_submitted(execution, newest)
@@ -44,7 +44,7 @@ async def broadcast(attempt: Attempt, attempts: Attempts, venue: Venue) -> str:
     """Note the sending, send the very bytes, note the answer. A send without an answer is neither yes nor no."""
     number = await attempts.note_sending(attempt)
     if number is None:
-        return "held back: the kill switch is on"
+        return "held back: everything is halted"
     try:
         receipt = await venue.submit(attempt.sent.payload)
     except ChainUnavailable as error:

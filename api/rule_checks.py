@@ -21,7 +21,7 @@ async def check(at: Tools, owner_id: str, spec: RuleSpec) -> None:
         wallet = await at.wallets.find(owner_id, spec.wallet_id)
     except NotFound as error:
         raise InvalidInput(str(error), "wallet_id") from None
-    spec.intent(wallet.family, wallet.address)
+    spec.intent(wallet.chain, wallet.address)
     try:
         await at.feeds[spec.trigger.venue].snapshot(spec.trigger.market)
     except MarketUnknown as error:

@@ -16,7 +16,7 @@ WalletId = Annotated[str, typer.Argument(help="The wallet's id, wal_...", show_d
 
 @app.command()
 def create(
-    family: Annotated[str, typer.Option(help="The venue family.")] = "solana",
+    family: Annotated[str, typer.Option(help="The venue family: solana or evm.")] = "solana",
     key: Annotated[
         str | None,
         typer.Option("--key", help="Idempotency key: the same key is the same wallet.", show_default="random"),
@@ -34,8 +34,8 @@ def list_(limit: Annotated[int, typer.Option(min=1, help="How many at most.")] =
     """Your wallets."""
     with connected() as api:
         found = api.every("/wallets", limit)
-    rows = [(one["id"], one["family"], one["address"], "frozen" if one["frozen"] else "") for one in found["items"]]
-    columns = ("wallet", "family", "address", "")
+    rows = [(one["id"], one["chain"], one["address"], "frozen" if one["frozen"] else "") for one in found["items"]]
+    columns = ("wallet", "chain", "address", "")
     output.show(
         found,
         as_json,
@@ -66,7 +66,7 @@ def _picture(wallet: dict[str, Any]) -> Any:
     return output.facts(
         [
             ("wallet", wallet["id"]),
-            ("family", wallet["family"]),
+            ("chain", wallet["chain"]),
             ("address", wallet["address"]),
             ("custodian", wallet["custodian"]),
             ("frozen", wallet["frozen"]),

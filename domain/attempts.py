@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from domain.intents import LegKind
+
 
 class Fate(StrEnum):
     """What is known of an attempt at its venue."""
@@ -75,19 +77,20 @@ REBROADCAST_EVERY = timedelta(seconds=2)
 # Two Ethereum blocks and a half: what is not taken by then is not about to be.
 REPLACE_AFTER = timedelta(seconds=30)
 
-# A leg that failed so often is failing for a reason that another price will not mend.
-MAX_ATTEMPTS = 4
+# A swap that failed so often is failing for a reason that another price will not mend; an approval that failed
+# once fails for one that nothing mends.
+MAX_ATTEMPTS = {LegKind.SWAP: 4, LegKind.APPROVE: 1}
 
 # Long past the life of any payload (a Solana blockhash lives about a minute): a person has to look.
 ESCALATE_AFTER = timedelta(minutes=15)
 
 
-def next_move(tries: tuple[Try, ...], now: datetime, most: int = MAX_ATTEMPTS) -> Move:
+def next_move(tries: tuple[Try, ...], now: datetime, most: int, replace_from: datetime) -> Move:
     """Decide what happens to a leg, from a sighting of every one of its attempts, oldest first.
 
     An attempt that landed wins over all else. A new attempt needs every earlier one to be dead, or
     to have landed as a failure; one PENDING or UNKNOWN among them and nothing may be signed but what
-    shares its nonce. `most` nonces are tried.
+    shares its nonce. `most` nonces are tried, and nothing is replaced before `replace_from`.
     """
     if not tries:
         raise ValueError("a leg without attempts has no next move: sign first")
@@ -103,7 +106,8 @@ def next_move(tries: tuple[Try, ...], now: datetime, most: int = MAX_ATTEMPTS) -
     if any(t.sighting.seen for t in open_tries):
         began = min(t.signed_at for t in open_tries)
         return Move.ESCALATE if now - began > ESCALATE_AFTER else Move.WAIT
-    if latest.sighting.fate is Fate.PENDING and latest.sighting.raisable and now - latest.signed_at >= REPLACE_AFTER:
+    replaceable = latest.sighting.fate is Fate.PENDING and latest.sighting.raisable and now >= replace_from
+    if replaceable and now - latest.signed_at >= REPLACE_AFTER:
         return Move.REPLACE
     if now - min(t.signed_at for t in open_tries) > ESCALATE_AFTER:
         return Move.ESCALATE

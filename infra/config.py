@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain import assets
+from domain.chains import CHAINS, Chain
 from domain.policy import Policy
 
 EX_CONFIG = 78  # Source: sysexits.h
@@ -68,6 +69,13 @@ def _known_assets(ids: tuple[str, ...]) -> tuple[str, ...]:
     return ids
 
 
+def _evm_chain(name: str) -> str:
+    known = [chain.name for chain in CHAINS.values() if chain.family == "evm"]
+    if name not in known:
+        raise ValueError(f"names none of the EVM chains {', '.join(known)}")
+    return name
+
+
 Readable = Annotated[Path, AfterValidator(_readable)]
 Http = Annotated[str, AfterValidator(_http)]
 Listed = Annotated[tuple[Http, ...], NoDecode, BeforeValidator(_listed)]
@@ -92,6 +100,9 @@ class Settings(BaseSettings):
     aws_region: str = "eu-central-1"
 
     solana_rpc_urls: Annotated[Listed, Field(min_length=1)]
+    evm_rpc_urls: Listed = ()
+    evm_chain: Annotated[str, AfterValidator(_evm_chain)] = "ethereum"
+    gas_cap_gwei: Annotated[int, Field(ge=1, le=100_000)] = 50
     jupiter_url: Http = "https://api.jup.ag"
     jupiter_api_key: SecretStr | None = None
 
@@ -113,6 +124,12 @@ class Settings(BaseSettings):
     metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     otel_exporter_otlp_endpoint: Http | None = None
+
+    @property
+    def chains(self) -> dict[str, Chain]:
+        """The chains served, by the venue that trades there."""
+        served = [CHAINS["solana"], *([CHAINS[self.evm_chain]] if self.evm_rpc_urls else [])]
+        return {chain.venue: chain for chain in served}
 
     @property
     def policy(self) -> Policy:

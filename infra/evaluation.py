@@ -75,7 +75,7 @@ class Evaluation:
         seen = await _learned(self._feeds[feed].snapshot(market), patient) if market else None
         facts = Facts(
             now=datetime.now(UTC),
-            kill_switch=await self._system.kill_switch_on(),
+            kill_switch=await self._system.halted(),
             rule_live=rule_live,
             wallet_usable=not wallet.frozen,
             needs_market=market is not None,

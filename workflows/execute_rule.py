@@ -1,6 +1,7 @@
 """The core workflow: the order of the six steps, and nothing that moves money by itself."""
 
 import asyncio
+from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
@@ -11,10 +12,10 @@ with workflow.unsafe.imports_passed_through():
     from activities.lock import Lock
     from activities.preflight import Preflight
     from activities.reconcile import Reconcile
-    from activities.results import Ending, EndRequest, Finding, Question, SignAnswer, SignRequest
+    from activities.results import Ending, EndRequest, Finding, Follow, Question, SignAnswer, SignRequest
     from activities.sign import Sign
     from activities.submit import Submit
-    from domain.attempts import Move
+    from domain.attempts import REPLACE_AFTER, Move
     from domain.executions import Order
     from infra.temporal.attributes import OUTCOME, STAGE
     from workflows.options import (
@@ -34,6 +35,14 @@ FATE_UNKNOWN = (
     (
         "A signed payload may still land, and the venue has not said for a quarter of an hour whether it did. "
         "Look its reference up at another node; the funds stay held until one answers."
+    ),
+)
+
+FOREIGN_NONCE = (
+    "FOREIGN_NONCE",
+    (
+        "Another transaction has used the nonce of what we signed: somebody else signs with this wallet's key. "
+        "The wallet is frozen. Move its funds, and find out who."
     ),
 )
 
@@ -79,19 +88,27 @@ class ExecuteRule:
         if isinstance(epoch, Ending):
             return epoch
 
-        attempt_no = 1
+        leg_no = attempt_no = 1
+        followed = None
         while True:
-            self._show("LOCKED", f"building and signing attempt {attempt_no}")
-            signed = await self._sign(SignRequest(order, epoch, attempt_no))
+            self._show("LOCKED", f"building and signing attempt {attempt_no} of leg {leg_no}")
+            signed = await self._sign(SignRequest(order, epoch, leg_no, attempt_no))
             if signed.venue_ref is None:
                 return await self._end(EndRequest(order, signed.codes, cancelled=self._cancelled))
 
             self._show("SIGNED", f"sending `{signed.venue_ref}`")
-            finding = await self._follow(order, signed.venue_ref)
-            if finding.move is not Move.NEW_ATTEMPT:
-                self._show("CONFIRMED", "reading what moved and booking it")
-                return await self._end(EndRequest(order))
-            attempt_no = finding.attempts + 1
+            # The same payload again: what should have taken its place could not be signed. Not at once again.
+            pause = REPLACE_AFTER if signed.venue_ref == followed else timedelta(0)
+            followed = signed.venue_ref
+            finding = await self._follow(Follow(order, workflow.now() + pause), signed.venue_ref)
+            match finding.move:
+                case Move.NEXT_LEG:
+                    leg_no, attempt_no = finding.leg_no + 1, 1
+                case Move.NEW_ATTEMPT | Move.REPLACE:
+                    leg_no, attempt_no = finding.leg_no, finding.attempts + 1
+                case _:
+                    self._show("CONFIRMED", "reading what moved and booking it")
+                    return await self._end(EndRequest(order))
 
     async def _lock(self, order: Order) -> int | Ending:
         """The fencing token of the wallet's lease, however long the queue; or the refusal found under the lock."""
@@ -119,33 +136,35 @@ class ExecuteRule:
             return SignAnswer(codes=("CANCELLED_BY_OWNER",))
         self._may_be_out = True  # from here a payload may exist: cancelling is no longer ours to promise
         try:
-            return await step(Sign.run, request, summary=f"attempt {request.attempt_no}", **SIGN)
+            return await step(Sign.run, request, summary=f"leg {request.leg_no}, attempt {request.attempt_no}", **SIGN)
         except ActivityError as error:
             return SignAnswer(codes=(_code(error, "SIGNING_TIMED_OUT"),))
 
-    async def _follow(self, order: Order, venue_ref: str) -> Finding:
+    async def _follow(self, follow: Follow, venue_ref: str) -> Finding:
         """Send what is signed, and find out what became of it."""
-        await step(Submit.run, order, summary=venue_ref, **SEND)
+        await step(Submit.run, follow.order, summary=venue_ref, **SEND)
         self._show("SUBMITTED", f"waiting until `{venue_ref}` is final or provably dead")
-        return await self._confirm(order)
+        return await self._confirm(follow)
 
-    async def _confirm(self, order: Order) -> Finding:
+    async def _confirm(self, follow: Follow) -> Finding:
         """The finding that ends this attempt. What nobody can tell is shown to a person, and asked again."""
         while True:
-            finding = await step(Confirm.run, order, summary="look up until certain", **WATCH)
+            finding = await step(Confirm.run, follow, summary="look up until certain", **WATCH)
             if finding.move is not Move.ESCALATE:
                 return finding
-            await step(Escalate.run, Question(order, *FATE_UNKNOWN), summary="raise an operator's task", **QUICK)
+            code, advice = FOREIGN_NONCE if finding.foreign else FATE_UNKNOWN
+            question = Question(follow.order, code, f"{advice} {finding.detail}", freeze=finding.foreign)
+            await step(Escalate.run, question, summary="raise an operator's task", **QUICK)
             self._show("UNKNOWN", f"nobody can say yet what became of it: {finding.detail}")
             if workflow.info().is_continue_as_new_suggested():
-                workflow.continue_as_new(order)  # every step answers from its record: nothing happens twice
+                workflow.continue_as_new(follow.order)  # every step answers from its record: nothing happens twice
             await workflow.sleep(UNKNOWN_RECHECK, summary="look again")
 
     async def _end(self, request: EndRequest) -> Ending:
         ending = await step(Reconcile.run, request, summary="book, compare, release", **QUICK)
         while ending.still_open:  # something was signed after all: it is followed, whatever ended the rest
             self._may_be_out = True
-            await self._follow(request.order, "the newest attempt")
+            await self._follow(Follow(request.order), "the newest attempt")
             ending = await step(Reconcile.run, request, summary="book, compare, release", **QUICK)
         await self._wake(ending.next_waiter)
         return self._over(ending)

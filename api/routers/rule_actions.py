@@ -18,10 +18,10 @@ from api.idempotency import once
 from api.inputs import IdempotencyKey, RuleId
 from api.problems import problems
 from domain import policy
+from domain.chains import CHAINS
 from domain.errors import IdempotencyMismatch, IllegalTransition, NotFound, RaceLost
 from domain.lifecycle import RuleState
 from domain.policy import Check, Verdict
-from domain.wallets import FAMILIES
 from infra import telemetry
 from infra.db.rules import Rule
 
@@ -103,10 +103,10 @@ async def explain_rule(rule_id: RuleId, caller: Reader, at: At) -> Explanation:
     rule = await at.rules.find(caller.owner, rule_id)
     wallet = await at.wallets.find(caller.owner, rule.spec.wallet_id)
     found = await at.evaluation.judge(
-        rule.spec.intent(wallet.family, wallet.address),
+        rule.spec.intent(wallet.chain, wallet.address),
         at.settings.policy,
         wallet,
-        venue=FAMILIES[wallet.family].venue,
+        venue=CHAINS[wallet.chain].venue,
         feed=rule.spec.trigger.venue,
         market=rule.spec.trigger.market,
         price_time=None,

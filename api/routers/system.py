@@ -83,7 +83,7 @@ async def show_status(_caller: Anyone, at: At) -> StatusAnswer:
     policy = at.settings.policy
     return StatusAnswer(
         status="ok" if all(dependency.up for dependency in found) and not missing else "degraded",
-        kill_switch=await at.system.kill_switch_on(),
+        kill_switch=await at.system.halted(),
         execution_enabled=policy.execution_enabled,
         dry_run=policy.dry_run,
         open_tasks=await at.reading.open_tasks(),

@@ -18,15 +18,17 @@ from api.inputs import IdempotencyKey, Input, WalletId, Why
 from api.paging import Cursor, Limit, Page, decode, page
 from api.problems import EngineUnavailable, problems
 from domain import assets, identity
+from domain.chains import CHAINS
 from domain.errors import (
     ChainUnavailable,
     IdempotencyMismatch,
+    InvalidInput,
     KeyAccessDenied,
     NotFound,
     SigningUnavailable,
 )
 from domain.money import Amount
-from domain.wallets import FAMILIES, NewWallet, Wallet
+from domain.wallets import NewWallet, Wallet
 
 router = APIRouter(prefix="/wallets", tags=["wallets"])
 
@@ -34,12 +36,13 @@ router = APIRouter(prefix="/wallets", tags=["wallets"])
 class WantedWallet(Input):
     model_config = ConfigDict(json_schema_extra={"examples": [{"family": "solana"}]})
 
-    family: Literal["solana"]
+    family: Literal["solana", "evm"]
 
 
 class WalletAnswer(BaseModel):
     id: str
     family: str
+    chain: str
     address: str
     custodian: str
     frozen: bool
@@ -75,7 +78,10 @@ async def create_wallet(
     body: WantedWallet, request: Request, caller: Trader, at: At, idempotency_key: IdempotencyKey
 ) -> Response:
     """Make a wallet. Its key is born in the signer and never leaves it in the clear."""
-    wallet = NewWallet(identity.wallet_id(caller.owner, idempotency_key), caller.owner, body.family)
+    chain = CHAINS[at.settings.evm_chain if body.family == "evm" else body.family]
+    if chain.venue not in at.venues:
+        raise InvalidInput("this installation serves no EVM chain: its operator sets EVM_RPC_URLS", "family")
+    wallet = NewWallet(identity.wallet_id(caller.owner, idempotency_key), caller.owner, chain.name)
 
     async def make() -> WalletAnswer:
         try:
@@ -107,8 +113,8 @@ async def show_wallet(wallet_id: WalletId, caller: Reader, at: At) -> WalletAnsw
 async def show_balances(wallet_id: WalletId, caller: Reader, at: At) -> BalancesAnswer:
     """What the chain says the wallet has, beside what the book says."""
     wallet = await at.wallets.find(caller.owner, wallet_id)
-    known = tuple(assets.BY_FAMILY[wallet.family].values())
-    chain = await at.venues[FAMILIES[wallet.family].venue].balances(wallet.address, known)
+    known = tuple(assets.BY_CHAIN[wallet.chain].values())
+    chain = await at.venues[CHAINS[wallet.chain].venue].balances(wallet.address, known)
     book, held = await at.ledger.balances(wallet.id), await at.leases.held(wallet.id)
     rows = [
         _balance(chain[asset.id], Amount(book.get(asset.id, 0), asset), Amount(held.get(asset.id, 0), asset))
@@ -133,6 +139,7 @@ def told(wallet: Wallet) -> WalletAnswer:
     return WalletAnswer(
         id=wallet.id,
         family=wallet.family,
+        chain=wallet.chain,
         address=wallet.address,
         custodian=wallet.custodian,
         frozen=wallet.frozen,

@@ -5,7 +5,8 @@ from datetime import datetime
 
 from domain.executions import Execution
 from domain.lifecycle import EXECUTION_MOVES, FINAL, ExecutionState
-from infra.db.book import Book
+from domain.wallets import Wallet
+from infra.db.book import Book, Transaction
 from infra.db.executions import move, status_of
 
 
@@ -21,10 +22,10 @@ class System:
     def __init__(self, book: Book) -> None:
         self._book = book
 
-    async def kill_switch_on(self) -> bool:
+    async def halted(self) -> bool:
+        """Whether nothing may be signed: the kill switch is on, or the book was restored and not compared yet."""
         async with self._book.begin() as tx:
-            row = await tx.one("SELECT \"on\" FROM switch WHERE name = 'kill'")
-        return bool(row and row["on"])
+            return await tx.one('SELECT 1 FROM switch WHERE "on" LIMIT 1') is not None
 
     async def set_kill_switch(self, on: bool, reason: str, by: str) -> None:
         async with self._book.begin() as tx:
@@ -63,12 +64,26 @@ class System:
                 return
             if ExecutionState.UNKNOWN in EXECUTION_MOVES[before]:
                 await move(tx, execution, before, ExecutionState.UNKNOWN, (code,))
-            raised = await tx.change(
-                "INSERT INTO operator_task (execution_id, code, detail) VALUES (:e, :code, :detail) "
-                "ON CONFLICT (execution_id, code) DO NOTHING",
-                e=execution.id,
-                code=code,
-                detail=detail,
-            )
-            if raised:
-                tx.record(execution.id, "task.raised", execution.order.owner_id, code=code, detail=detail)
+            await raise_task(tx, execution.wallet, code, detail, execution.id)
+
+    async def freeze(self, wallet: Wallet, code: str, detail: str, execution_id: str | None = None) -> None:
+        """Let a wallet sign nothing more until a person has looked. Again is the same."""
+        async with self._book.begin() as tx:
+            frozen = await tx.change("UPDATE wallet SET frozen = true WHERE id = :w AND NOT frozen", w=wallet.id)
+            if frozen:
+                tx.record(wallet.id, "wallet.frozen", wallet.owner_id, reason=code)
+            await raise_task(tx, wallet, code, detail, execution_id)
+
+
+async def raise_task(tx: Transaction, wallet: Wallet, code: str, detail: str, execution_id: str | None) -> None:
+    """Open an operator's task, unless the same one is open."""
+    raised = await tx.change(
+        "INSERT INTO operator_task (execution_id, wallet_id, code, detail) VALUES (:e, :w, :code, :detail) "
+        "ON CONFLICT DO NOTHING",
+        e=execution_id,
+        w=wallet.id,
+        code=code,
+        detail=detail,
+    )
+    if raised:
+        tx.record(execution_id or wallet.id, "task.raised", wallet.owner_id, code=code, detail=detail)

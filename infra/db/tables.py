@@ -64,14 +64,16 @@ class ApiKeyRow(SQLModel, table=True):
 
 class WalletRow(SQLModel, table=True):
     __tablename__ = "wallet"
-    __table_args__ = (UniqueConstraint("family", "address"),)
+    __table_args__ = (UniqueConstraint("chain", "address"),)
     id: str = Field(primary_key=True)
     owner_id: str = Field(foreign_key="owner.id", index=True)
     family: str
+    chain: str
     address: str
     custodian: str
     sealed_key: dict[str, Any] = Field(sa_column=_json())
     frozen: bool = False
+    durable_nonce: str | None = None
     created_at: datetime | None = Field(default=None, sa_column=_now())
 
 
@@ -156,22 +158,37 @@ class LegRow(SQLModel, table=True):
     execution_id: str = Field(foreign_key="execution.id")
     wallet_id: str = Field(foreign_key="wallet.id")
     leg_no: int
+    kind: str
     created_at: datetime | None = Field(default=None, sa_column=_now())
     closed_at: datetime | None = Field(default=None, sa_column=_later())
 
 
 class AttemptRow(SQLModel, table=True):
-    """One payload, written down before it is sent. At most one attempt of a leg is alive, or has succeeded."""
+    """One payload, written down before it is sent.
+
+    Attempts of a leg that share a nonce are a family, told apart by `rank`: at most one of them can ever land.
+    At most one family of a leg is alive, or has succeeded; the first of its payloads stands for it.
+    """
 
     __tablename__ = "attempt"
     __table_args__ = (
         UniqueConstraint("leg_id", "attempt_no"),
         UniqueConstraint("venue", "venue_ref"),
         Index(
-            "one_live_attempt_per_leg",
+            "one_live_family_per_leg",
             "leg_id",
             unique=True,
-            postgresql_where=text("fate IN ('PENDING', 'UNKNOWN') OR (fate = 'LANDED' AND succeeded IS NOT FALSE)"),
+            postgresql_where=text(
+                "(rank = 0 AND fate IN ('PENDING', 'UNKNOWN')) OR (fate = 'LANDED' AND succeeded IS NOT FALSE)"
+            ),
+        ),
+        Index(
+            "a_nonce_is_signed_once_per_rank",
+            "wallet_id",
+            "nonce",
+            "rank",
+            unique=True,
+            postgresql_where=text("state = 'SIGNED'"),
         ),
         CheckConstraint(
             "(state = 'ALLOCATED') = (payload IS NULL) AND (payload IS NULL) = (venue_ref IS NULL)",
@@ -183,8 +200,10 @@ class AttemptRow(SQLModel, table=True):
     id: str = Field(primary_key=True)
     leg_id: str = Field(foreign_key="leg.id")
     execution_id: str = Field(foreign_key="execution.id", index=True)
+    wallet_id: str = Field(foreign_key="wallet.id")
     venue: str
     attempt_no: int
+    rank: int = 0
     lease_epoch: int = Field(sa_column=Column(BigInteger, nullable=False))
     state: str
     nonce: str
@@ -202,6 +221,15 @@ class AttemptRow(SQLModel, table=True):
     first_sent_at: datetime | None = Field(default=None, sa_column=_later())
     last_sent_at: datetime | None = Field(default=None, sa_column=_later())
     final_at: datetime | None = Field(default=None, sa_column=_later())
+
+
+class NonceRow(SQLModel, table=True):
+    """The next nonce of a wallet whose nonces count up. It grows with each payload that is stored signed first
+    on its nonce, so a nonce that was only allocated is given out again and leaves no gap."""
+
+    __tablename__ = "account_nonce"
+    wallet_id: str = Field(primary_key=True, foreign_key="wallet.id")
+    next: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
 class BroadcastRow(SQLModel, table=True):
@@ -250,15 +278,26 @@ class HoldRow(SQLModel, table=True):
 
 
 class LedgerRow(SQLModel, table=True):
-    """Entries are only ever added. A venue's event is posted once per leg, kind and account."""
+    """Entries are only ever added. A venue's event is posted once per leg, kind and account.
+
+    `execution_id` is null for what moved outside of any execution.
+    """
 
     __tablename__ = "ledger_entry"
     __table_args__ = (
-        UniqueConstraint("execution_id", "kind", "venue_event_id", "account", "asset"),
+        Index(
+            "an_event_is_posted_once",
+            text("coalesce(execution_id, '')"),
+            "kind",
+            "venue_event_id",
+            "account",
+            "asset",
+            unique=True,
+        ),
         Index("ledger_by_account", "account", "asset"),
     )
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
-    execution_id: str = Field(foreign_key="execution.id")
+    execution_id: str | None = Field(default=None, foreign_key="execution.id", index=True)
     account: str
     asset: str
     amount: Decimal = Field(sa_column=_base_units())
@@ -323,13 +362,30 @@ class HeartbeatRow(SQLModel, table=True):
 
 
 class TaskRow(SQLModel, table=True):
-    """Something that a person has to decide; raised once per execution and code."""
+    """Something that a person has to decide, about an execution or a wallet as such; open once per code.
+
+    `resolution` is the move a person chose, with the reason and what they looked at.
+    """
 
     __tablename__ = "operator_task"
-    __table_args__ = (UniqueConstraint("execution_id", "code"),)
+    __table_args__ = (
+        Index(
+            "one_open_task_per_code",
+            text("coalesce(execution_id, '')"),
+            "wallet_id",
+            "code",
+            unique=True,
+            postgresql_where=text("resolved_at IS NULL"),
+        ),
+    )
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
-    execution_id: str = Field(foreign_key="execution.id")
+    execution_id: str | None = Field(default=None, foreign_key="execution.id")
+    wallet_id: str = Field(foreign_key="wallet.id")
     code: str
     detail: str
     raised_at: datetime | None = Field(default=None, sa_column=_now())
     resolved_at: datetime | None = Field(default=None, sa_column=_later())
+    resolution: str | None = None
+    reason: str | None = None
+    evidence: str | None = None
+    resolved_by: str | None = None

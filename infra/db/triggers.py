@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain import identity
+from domain.chains import CHAINS
 from domain.errors import IllegalTransition, NotFound
 from domain.executions import Order
 from domain.lifecycle import ExecutionState, RuleState
 from domain.policy import Policy
 from domain.rules import RuleSpec
-from domain.wallets import FAMILIES
 from infra.db import documents
 from infra.db.book import Book, Transaction
 from infra.db.executions import move_rule
@@ -116,7 +116,7 @@ async def _record(
     trace: Mapping[str, str],
 ) -> Order:
     row = await tx.one(
-        "SELECT r.spec, r.owner_id, r.wallet_id, w.family, w.address FROM rule r "
+        "SELECT r.spec, r.owner_id, r.wallet_id, w.chain, w.address FROM rule r "
         "JOIN wallet w ON w.id = r.wallet_id WHERE r.id = :id",
         id=rule_id,
     )
@@ -130,7 +130,7 @@ async def _record(
         owner_id=row["owner_id"],
         rule_id=rule_id,
         wallet_id=row["wallet_id"],
-        venue=FAMILIES[row["family"]].venue,
+        venue=CHAINS[row["chain"]].venue,
     )
     await tx.change(
         "INSERT INTO trigger (id, rule_id, occurrence, evidence, trace) "
@@ -153,7 +153,7 @@ async def _record(
         venue=order.venue,
         workflow_id=identity.workflow_id(trigger_id),
         status=ExecutionState.PENDING.value,
-        intent=json.dumps(documents.from_intent(spec.intent(row["family"], row["address"]))),
+        intent=json.dumps(documents.from_intent(spec.intent(row["chain"], row["address"]))),
         policy=json.dumps(documents.from_policy(policy)),
         dry_run=policy.dry_run,
     )

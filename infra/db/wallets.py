@@ -4,13 +4,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from domain.chains import Chain
 from domain.errors import NotFound
 from domain.wallets import Wallet
 from infra.db.book import Book
 
 WALLET_COLUMNS = (
-    "w.owner_id AS wallet_owner_id, w.family, w.address, w.custodian, w.sealed_key, w.frozen, "
-    "w.created_at AS wallet_created_at, w.id AS wallet_id"
+    "w.owner_id AS wallet_owner_id, w.family, w.chain, w.address, w.custodian, w.sealed_key, w.frozen, "
+    "w.durable_nonce, w.created_at AS wallet_created_at, w.id AS wallet_id"
 )
 
 
@@ -19,11 +20,13 @@ def to_wallet(row: Mapping[Any, Any]) -> Wallet:
         id=row["wallet_id"],
         owner_id=row["wallet_owner_id"],
         family=row["family"],
+        chain=row["chain"],
         address=row["address"],
         custodian=row["custodian"],
         frozen=row["frozen"],
         created_at=row["wallet_created_at"],
         sealed_key=row["sealed_key"],
+        durable_nonce=row["durable_nonce"],
     )
 
 
@@ -32,23 +35,24 @@ class Wallets:
         self._book = book
 
     async def add(
-        self, wallet_id: str, owner_id: str, family: str, address: str, custodian: str, sealed_key: Mapping[str, str]
+        self, wallet_id: str, owner_id: str, chain: Chain, address: str, custodian: str, sealed_key: Mapping[str, str]
     ) -> Wallet:
         """The wallet under this id: this one, or the one that was added first."""
         async with self._book.begin() as tx:
             added = await tx.change(
-                "INSERT INTO wallet (id, owner_id, family, address, custodian, sealed_key, frozen) "
-                "VALUES (:id, :owner, :family, :address, :custodian, CAST(:sealed AS jsonb), false) "
+                "INSERT INTO wallet (id, owner_id, family, chain, address, custodian, sealed_key, frozen) "
+                "VALUES (:id, :owner, :family, :chain, :address, :custodian, CAST(:sealed AS jsonb), false) "
                 "ON CONFLICT (id) DO NOTHING",
                 id=wallet_id,
                 owner=owner_id,
-                family=family,
+                family=chain.family,
+                chain=chain.name,
                 address=address,
                 custodian=custodian,
                 sealed=json.dumps(dict(sealed_key)),
             )
             if added:
-                tx.record(wallet_id, "wallet.created", owner_id, family=family, address=address, custodian=custodian)
+                tx.record(wallet_id, "wallet.created", owner_id, chain=chain.name, address=address, custodian=custodian)
         return await self.find(owner_id, wallet_id)
 
     async def find(self, owner_id: str, wallet_id: str) -> Wallet:

@@ -16,7 +16,7 @@ from domain.errors import (
     QuoteUnavailable,
     SettlementUnreadable,
 )
-from domain.intents import Intent, Objection, Quote, Refusal, Slot, least_acceptable
+from domain.intents import Intent, Leg, LegKind, Objection, Quote, Refusal, Slot, least_acceptable
 from domain.ledger import Settlement
 from domain.money import Amount, Asset
 from domain.solana_intent import (
@@ -26,6 +26,7 @@ from domain.solana_intent import (
     Terms,
     judge,
 )
+from domain.wallets import Wallet
 from infra.chains.solana.addresses import SYSTEM_PROGRAM, associated_token_account
 from infra.chains.solana.answers import AccountState, FinalTransaction, InContext, LatestBlockhash
 from infra.chains.solana.message import UnreadableMessage, read_message, signers_named, tables_named
@@ -38,7 +39,8 @@ from infra.venues.jupiter.effect import token_account_of
 from infra.venues.jupiter.fate import sightings
 from infra.venues.jupiter.settlement import settlement_of
 from infra.venues.jupiter.simulation import objections, units_used
-from infra.venues.protocol import Receipt, Sent, Signed, Unsigned
+from infra.venues.jupiter.strangers import strangers_of
+from infra.venues.protocol import Known, Receipt, Sent, Signed, Unsigned
 
 # An address that pays fees may not fall below it. Source: getMinimumBalanceForRentExemption(0).
 WALLET_RENT_LAMPORTS: Final = 890_880
@@ -52,9 +54,14 @@ class JupiterVenue:
     """Fits `infra.venues.protocol.Venue`. Sells exactly, with the wallet as payer and only signer."""
 
     name = "jupiter"
+    sequential = False
 
     def __init__(self, api: JupiterApi, rpc: SolanaRpc) -> None:
         self._api, self._rpc = api, rpc
+
+    def legs(self, intent: Intent) -> tuple[Leg, ...]:
+        """A swap, and nothing before it: Solana's tokens need no approval."""
+        return (Leg(1, LegKind.SWAP, intent),)
 
     async def quote(self, intent: Intent) -> Quote:
         """What Jupiter's own route would pay now. Errors: QUOTE_UNAVAILABLE (retried), NO_ROUTE (final)."""
@@ -63,7 +70,7 @@ class JupiterVenue:
         minimum = least_acceptable(expected, intent.max_slippage_bps)
         return Quote(intent.sell, Amount(expected, intent.buy), Amount(minimum, intent.buy))
 
-    async def slot(self) -> Slot:
+    async def slot(self, wallet: Wallet) -> Slot:
         """A blockhash, and the last block height it is good for. Errors: CHAIN_UNAVAILABLE (retried)."""
         try:
             latest = await self._rpc.call("getLatestBlockhash", [CONFIRMED], _BLOCKHASH)
@@ -71,14 +78,14 @@ class JupiterVenue:
             raise ChainUnavailable(f"no blockhash: {refusal}") from refusal
         return Slot(latest.value.blockhash, latest.value.last_valid_block_height)
 
-    async def build(self, intent: Intent, quote: Quote, slot: Slot) -> Unsigned:
+    async def build(self, leg: Leg, quote: Quote, slot: Slot) -> Unsigned:
         """Our own message around Jupiter's instructions, with a compute limit that a simulation measured.
 
         Errors: QUOTE_UNAVAILABLE, CHAIN_UNAVAILABLE (retried), NO_ROUTE (final).
         """
-        built = await self._route(intent)
+        built = await self._route(leg.intent)
         named = tuple(map(Pubkey.from_string, built.tables or {}))
-        wallet, minimum = intent.destination, quote.minimum.base
+        wallet, minimum = leg.intent.destination, quote.minimum.base
 
         async def measured(node: SolanaNode) -> bytes:
             tables = await usable_tables(node, named)
@@ -91,13 +98,13 @@ class JupiterVenue:
         except RpcRefusal as refusal:
             raise QuoteUnavailable(f"the route's lookup tables cannot be read: {refusal}") from refusal
 
-    async def examine(self, intent: Intent, quote: Quote, slot: Slot, unsigned: Unsigned) -> tuple[Refusal, ...]:
+    async def examine(self, leg: Leg, quote: Quote, slot: Slot, unsigned: Unsigned) -> tuple[Refusal, ...]:
         """Every reason not to sign, from the bytes; and if there is none, from a simulation of them.
 
         What the bytes already condemn is not simulated: it may be made to look well there.
         Errors: CHAIN_UNAVAILABLE (retried).
         """
-        terms = _terms(intent, quote, slot)
+        terms = _terms(leg.intent, quote, slot)
 
         async def examined(node: SolanaNode) -> tuple[Refusal, ...]:
             try:
@@ -113,6 +120,14 @@ class JupiterVenue:
             return await self._rpc.ask(examined)
         except RpcRefusal as refusal:
             return (Refusal(Objection.SIMULATION_FAILED, f"the node refuses to simulate: {refusal}"),)
+
+    async def replace(self, sent: Sent) -> Unsigned:
+        """Nothing replaces a payload here: it dies with its blockhash."""
+        raise IntegrityBroken(f"{sent.venue_ref} cannot be replaced")
+
+    def examine_replacement(self, sent: Sent, unsigned: Unsigned) -> tuple[Refusal, ...]:
+        """As `replace`."""
+        raise IntegrityBroken(f"{sent.venue_ref} cannot be replaced")
 
     def seal(self, unsigned: Unsigned, signature: bytes) -> Signed:
         """Signature and message as a transaction. Errors: INTEGRITY_BROKEN (final), if they do not belong."""
@@ -160,7 +175,7 @@ class JupiterVenue:
         except (ChainUnavailable, RpcRefusal) as error:
             return tuple(Sighting(Fate.UNKNOWN, detail=str(error)) for _ in sent)
 
-    async def settle(self, sent: Sent, intent: Intent) -> Settlement:
+    async def settle(self, sent: Sent, leg: Leg) -> Settlement:
         """What a final transaction moved.
 
         Errors: SETTLEMENT_UNREADABLE, CHAIN_UNAVAILABLE (retried), INTEGRITY_BROKEN (final).
@@ -174,7 +189,7 @@ class JupiterVenue:
             return final
 
         try:
-            return settlement_of(sent, intent, await self._rpc.ask(found))
+            return settlement_of(sent, leg.intent, await self._rpc.ask(found))
         except (ChainUnavailable, RpcRefusal) as error:
             raise SettlementUnreadable(f"{sent.venue_ref} is final, its balances cannot be read: {error}") from error
 
@@ -191,6 +206,16 @@ class JupiterVenue:
         return {
             asset.id: Amount(_held(address, asset, state), asset) for asset, state in zip(assets, states, strict=True)
         }
+
+    async def strangers(self, wallet: Wallet, known: Known) -> tuple[str, ...]:
+        """Final transactions that the wallet signed and the book does not know. What others sent it is none.
+
+        Errors: CHAIN_UNAVAILABLE (retried).
+        """
+        try:
+            return await self._rpc.ask(lambda node: strangers_of(node, wallet.address, known.refs))
+        except RpcRefusal as refusal:
+            raise ChainUnavailable(f"the history of {wallet.address} cannot be read: {refusal}") from refusal
 
     async def _route(self, intent: Intent) -> Built:
         return await self._api.build(
