@@ -28,7 +28,14 @@ SPARE_GAS_PERCENT: Final = 20
 
 
 async def assemble(
-    node: EvmNode, deployment: Deployment, trade: Trade, leg: Leg, quote: Quote, slot: Slot, chain_number: int, cap_wei: int
+    node: EvmNode,
+    deployment: Deployment,
+    trade: Trade,
+    leg: Leg,
+    quote: Quote,
+    slot: Slot,
+    chain_number: int,
+    cap_wei: int,
 ) -> Transaction:
     """Build a leg with what the chain says now: the best route, the gas it takes, the market's fees.
 
@@ -45,7 +52,13 @@ async def assemble(
         raise _unbuildable(leg.kind, estimate)
     gas = min(estimate * (100 + SPARE_GAS_PERCENT) // 100, MAX_GAS[leg.kind])
     return Transaction(
-        chain_number, int(slot.nonce), offer_of(read_market(history, chain_number), cap_wei), gas, to, value_wei, encode(call)
+        chain_number,
+        int(slot.nonce),
+        offer_of(read_market(history, chain_number), cap_wei),
+        gas,
+        to,
+        value_wei,
+        encode(call),
     )
 
 

@@ -14,7 +14,14 @@ from infra.venues.uniswap.trade import Trade
 
 
 def terms_of(
-    leg: Leg, quote: Quote, slot: Slot, trade: Trade, deployment: Deployment, chain_number: int, cap_wei: int, most_wei: int
+    leg: Leg,
+    quote: Quote,
+    slot: Slot,
+    trade: Trade,
+    deployment: Deployment,
+    chain_number: int,
+    cap_wei: int,
+    most_wei: int,
 ) -> Terms:
     """What a payload for this leg may do. Errors: INTEGRITY_BROKEN (final), for a quote of another intent."""
     intent = leg.intent

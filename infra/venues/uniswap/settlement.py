@@ -19,7 +19,7 @@ from domain.money import Amount, Asset
 from infra.chains.evm.answers import BLOCK, QUANTITY, Block, Log, Quantity, TransactionReceipt
 from infra.chains.evm.finality import final_height
 from infra.chains.evm.rpc import Call, EvmNode, RpcRefusal
-from infra.chains.evm.transaction import UnreadableTransaction, read
+from infra.chains.evm.transaction import Transaction
 from infra.venues.protocol import Sent
 from infra.venues.uniswap.reads import NoAnswer, balance_of, number
 from infra.venues.uniswap.trade import erc20_address, native
@@ -42,7 +42,9 @@ class FinalReceipt(TransactionReceipt):
 _RECEIPT: Final = TypeAdapter(FinalReceipt | None)
 
 
-async def settlement_of(node: EvmNode, chain: Chain, chain_number: int, sent: Sent, leg: Leg) -> Settlement:
+async def settlement_of(
+    node: EvmNode, chain: Chain, chain_number: int, sent: Sent, signed: Transaction, leg: Leg
+) -> Settlement:
     """Read a settlement, in base units.
 
     `wallet_changes` is what this transaction did. A transfer to the wallet in the same block is not of it: it is
@@ -51,21 +53,17 @@ async def settlement_of(node: EvmNode, chain: Chain, chain_number: int, sent: Se
     Errors: SETTLEMENT_UNREADABLE, CHAIN_UNAVAILABLE (retried), INTEGRITY_BROKEN (final); RpcRefusal.
     """
     receipt = await _final_receipt(node, chain_number, sent)
-    try:
-        transaction = read(sent.payload).transaction
-    except UnreadableTransaction as reason:
-        raise IntegrityBroken(f"the book's bytes of {sent.venue_ref} cannot be read: {reason}") from reason
     wallet = to_checksum_address(sent.address)
     if receipt.sender != wallet:
         raise IntegrityBroken(f"{sent.venue_ref} was paid by {receipt.sender}, not by the wallet {wallet}")
 
     coin, sold, bought = native(chain), leg.intent.sell.asset, leg.intent.buy
-    value_wei = transaction.value_wei if receipt.succeeded else 0
-    changes = {coin.id: _unwrapped(receipt, transaction.to, chain) - value_wei}
+    value_wei = signed.value_wei if receipt.succeeded else 0
+    changes = {coin.id: _unwrapped(receipt, signed.to, chain) - value_wei}
     for asset in (sold, bought):
         if asset.id != coin.id:
             changes[asset.id] = _transferred(receipt, erc20_address(asset, chain), wallet)
-    succeeded = receipt.succeeded and not transaction.cancels(wallet)
+    succeeded = receipt.succeeded and not signed.cancels(wallet)
     swapped = succeeded and leg.kind is LegKind.SWAP
     out, into = (-changes[sold.id], changes[bought.id]) if swapped else (0, 0)
     if out < 0 or into < 0:
