@@ -126,8 +126,11 @@ async def test_a_swap_is_settled_to_the_last_unit(
     assert (swap.sold, swap.bought) == (intent.sell, quote.expected)
 
 
-async def test_a_swap_goes_to_the_router_that_was_approved_even_where_another_pays_more(trader: UniswapTrader) -> None:
-    intent = trader.intent(USDC, "3000", ETH)
+@pytest.mark.parametrize("buy", [ETH, WETH], ids=["native", "token"])
+async def test_a_swap_goes_to_the_router_that_was_approved_even_where_another_pays_more(
+    trader: UniswapTrader, buy: Asset
+) -> None:
+    intent = trader.intent(USDC, "3000", buy)
     _, swap = trader.venue.legs(intent)
     dear = await trader.venue.quote(intent)
     await trader.account.send(token_address(USDC), "approve(address,uint256)", V3_ROUTER, intent.sell.base)
@@ -307,6 +310,7 @@ async def test_a_transaction_that_is_not_final_is_not_settled(evm: Anvil, trader
 
 
 async def test_what_a_stranger_pays_in_the_same_block_is_not_of_the_swap(evm: Anvil, trader: UniswapTrader) -> None:
+    """Nor does it keep the swap from being booked: anybody could stop an execution with a single unit."""
     (leg,) = trader.venue.legs(trader.intent(ETH, "1", USDC))
     stranger = EvmAccount(evm)
     await evm.fund(stranger.address, ETHER)
@@ -325,13 +329,15 @@ async def test_what_a_stranger_pays_in_the_same_block_is_not_of_the_swap(evm: An
     assert after[USDC.id] - before[USDC.id] == settlement.bought.base + 5
 
 
-async def test_a_count_that_is_not_the_books_is_named(trader: UniswapTrader) -> None:
-    assert await trader.venue.strangers(trader.wallet, Known(frozenset(), None)) == ()
-    assert await trader.venue.strangers(trader.wallet, Known(frozenset(), 0)) == ()
+async def test_a_nonce_that_the_book_does_not_know_is_named(trader: UniswapTrader) -> None:
+    for known in (None, 0, 1):
+        assert await trader.venue.strangers(trader.wallet, Known(frozenset(), known)) == ()
     await trader.account.send(token_address(USDC), "transfer(address,uint256)", V2_ROUTER, 1)
+    await trader.account.send(token_address(USDC), "transfer(address,uint256)", V2_ROUTER, 1)
+    assert await trader.venue.strangers(trader.wallet, Known(frozenset(), 2)) == ()
     (sentence,) = await trader.venue.strangers(trader.wallet, Known(frozenset(), 0))
     assert "nonce 1" in sentence
-    assert "expects 0" in sentence
+    assert "next is 0" in sentence
 
 
 async def test_balances_are_those_of_the_final_block(evm: Anvil, trader: UniswapTrader) -> None:

@@ -1,7 +1,6 @@
 """JSON-RPC to EVM nodes: one deadline, one try and one bounded answer each; the next node when one fails."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
@@ -9,6 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from domain.errors import ChainUnavailable
 from infra.chains.evm.answers import QUANTITY
@@ -102,7 +102,7 @@ class EvmNode:
         except (httpx.HTTPError, TimeoutError) as error:
             raise ChainUnavailable(f"{self.host} did not answer {what}: {type(error).__name__}") from error
         try:
-            said = json.loads(raw)
+            said = from_json(raw)  # refuses deep nesting, whatever the interpreter's recursion limit
             if len(calls) > 1 and isinstance(said, dict):
                 raise ChainUnavailable(f"{self.host} does not take a batch of {what}: {str(said.get('error'))[:200]}")
             by_id = {answer["id"]: answer for answer in (said if len(calls) > 1 else [said])}
@@ -110,7 +110,7 @@ class EvmNode:
             for no, call in enumerate(calls):
                 answer = self._read(call, by_id[no])
                 answers.append(answer)
-        except (ValueError, ValidationError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, ValidationError, KeyError, TypeError, AttributeError) as error:
             raise ChainUnavailable(f"{self.host} answered {what} with nonsense") from error
         return answers
 

@@ -184,16 +184,20 @@ class UniswapVenue:
         return {asset.id: Amount(base, asset) for asset, base in zip(assets, held, strict=True)}
 
     async def strangers(self, wallet: Wallet, known: Known) -> tuple[str, ...]:
-        """A count of the wallet's transactions that is not the book's. Errors: CHAIN_UNAVAILABLE (retried)."""
+        """Whether the chain counts more of the wallet's transactions than the book.
+
+        A smaller count is no stranger: a payload of ours may be on its way, or the node behind.
+        Errors: CHAIN_UNAVAILABLE (retried).
+        """
         if known.next_nonce is None:
             return ()
         count = Call("eth_getTransactionCount", [wallet.address, LATEST], QUANTITY)
         (on_chain,) = await self._asked("the next nonce", count)
-        if on_chain == known.next_nonce:
+        if on_chain <= known.next_nonce:
             return ()
         said = (
-            f"{wallet.address} is at nonce {on_chain} on {self._chain.name}, the book expects {known.next_nonce}: "
-            "somebody else signs with its key, or the book is older than the chain"
+            f"{wallet.address} has used nonce {on_chain - 1} on {self._chain.name}, the book's next is "
+            f"{known.next_nonce}: somebody else signs with its key, or the book is older than the chain"
         )
         return (said,)
 
