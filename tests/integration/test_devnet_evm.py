@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from eth_utils import to_checksum_address
+from eth_utils.address import to_checksum_address
 
 from infra.devnet.evm.addresses import (
     DEPLOYER,

@@ -6,6 +6,7 @@ from typing import Any
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from eth_typing import HexStr
 
 from infra.devnet.evm.rpc import EvmRpc
 from infra.devnet.evm.transactions import call_data, read
@@ -38,8 +39,8 @@ class EvmAccount:
             {
                 "chainId": int(await node.rpc("eth_chainId"), 16),
                 "nonce": nonce,
-                "to": to,
-                "data": call_data(signature, *arguments),
+                "to": HexStr(to),
+                "data": HexStr(call_data(signature, *arguments)),
                 "value": 0,
                 "gas": GAS,
                 "maxFeePerGas": 2 * price,

@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 OLDEST_NODE = 18  # Source: npm's own needs since its version 10, which came with Node 18
 VERSION_TIMEOUT_S = 30
 INSTALL_TIMEOUT_S = 600  # some 30 MB to fetch; seconds on an ordinary line
-LAST_LINES = 8
+TELLING_LINES = 8  # npm says first what is wrong, and goes on for long
 
 # Scripts of packages are not run: nothing needed here has one that does more than look around, and some
 # would download. Peers are left out: they are the contracts' build tools, hundreds of packages.
@@ -103,7 +103,8 @@ def _install(directory: Path, say: Callable[[str], None]) -> None:
     except subprocess.TimeoutExpired:
         raise ToolMissing(f"`npm ci` did not end in {INSTALL_TIMEOUT_S} s: does its registry answer?") from None
     if installing.returncode != 0:
-        words = "\n".join(installing.stdout.splitlines()[-LAST_LINES:])
+        errors = [line for line in installing.stdout.splitlines() if not line.startswith("npm warn")]
+        words = "\n".join(errors[:TELLING_LINES])
         raise ToolMissing(f"anvil and Uniswap's contracts could not be installed; npm said:\n{words}")
 
 

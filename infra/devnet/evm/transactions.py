@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from eth_abi import decode, encode
+from eth_abi.abi import decode, encode
 from eth_abi.grammar import parse
-from eth_utils import function_signature_to_4byte_selector
+from eth_utils.abi import function_signature_to_4byte_selector
 
 from infra.devnet.evm.rpc import EvmRpc
 
