@@ -58,13 +58,26 @@ class EvmNode:
     async def batch(self, calls: Sequence[Call[T]]) -> list[T]:
         """Ask several things at once, and get the answers in order; all of them, or an error.
 
-        More than `MAX_BATCH` go in several requests, one after the other. Errors: as `call`, for the first that fails.
+        Errors: as `call`, for the first that fails.
+        """
+        answers: list[T] = []
+        for answer in await self.each(calls):
+            if isinstance(answer, RpcRefusal):
+                raise answer
+            answers.append(answer)
+        return answers
+
+    async def each(self, calls: Sequence[Call[T]]) -> list[T | RpcRefusal]:
+        """As `batch`, but what is refused has its refusal for an answer: that a call reverts is an answer too.
+
+        More than `MAX_BATCH` go in several requests, one after the other. Errors: CHAIN_UNAVAILABLE (retried).
         """
         if not self._is_ours:
             await self._check_chain()
-        answers: list[T] = []
+        answers: list[T | RpcRefusal] = []
         for start in range(0, len(calls), MAX_BATCH):
-            answers += await self._ask(calls[start : start + MAX_BATCH])
+            answered = await self._ask(calls[start : start + MAX_BATCH])
+            answers += answered
         return answers
 
     async def read(self, calls: Sequence[Call[T]]) -> list[T]:
@@ -79,17 +92,16 @@ class EvmNode:
             raise ChainUnavailable(f"{self.host} refused to tell {_named(calls)}: {refusal}") from refusal
 
     async def _check_chain(self) -> None:
-        try:
-            (number,) = await self._ask([Call("eth_chainId", [], QUANTITY)])
-        except RpcRefusal as refusal:
-            raise ChainUnavailable(f"{self.host} refused to tell its chain: {refusal}") from refusal
+        (number,) = await self._ask([Call("eth_chainId", [], QUANTITY)])
+        if isinstance(number, RpcRefusal):
+            raise ChainUnavailable(f"{self.host} refused to tell its chain: {number}") from number
         if number != self._chain_number:
             raise ChainUnavailable(
                 f"{self.host} is a node of chain {number}, not {self._chain_number}: correct the list of RPC URLs"
             )
         self._is_ours = True
 
-    async def _ask(self, calls: Sequence[Call[T]]) -> list[T]:
+    async def _ask(self, calls: Sequence[Call[T]]) -> list[T | RpcRefusal]:
         what = _named(calls)
         bodies = [
             {"jsonrpc": "2.0", "id": no, "method": call.method, "params": call.params} for no, call in enumerate(calls)
@@ -105,13 +117,17 @@ class EvmNode:
             if len(calls) > 1 and isinstance(said, dict):
                 raise ChainUnavailable(f"{self.host} does not take a batch of {what}: {str(said.get('error'))[:200]}")
             by_id = {answer["id"]: answer for answer in (said if len(calls) > 1 else [said])}
-            return [self._read(call, by_id[no]) for no, call in enumerate(calls)]
+            answers: list[T | RpcRefusal] = []
+            for no, call in enumerate(calls):
+                answer = self._read(call, by_id[no])
+                answers.append(answer)
         except (ValueError, ValidationError, KeyError, TypeError, AttributeError) as error:
             raise ChainUnavailable(f"{self.host} answered {what} with nonsense") from error
+        return answers
 
-    def _read(self, call: Call[T], answer: dict[str, Any]) -> T:
+    def _read(self, call: Call[T], answer: dict[str, Any]) -> T | RpcRefusal:
         if isinstance(answer.get("error"), dict):
-            raise self._error(call.method, answer["error"])
+            return self._refusal(call.method, answer["error"])
         return call.into.validate_python(answer["result"], strict=True)
 
     async def _post(self, body: object, what: str) -> bytes:
@@ -125,10 +141,10 @@ class EvmNode:
                     raise ChainUnavailable(f"{self.host} answered {what} with more than it can mean")
             return bytes(raw)
 
-    def _error(self, method: str, error: dict[str, Any]) -> Exception:
+    def _refusal(self, method: str, error: dict[str, Any]) -> RpcRefusal:
         code, message = error.get("code"), str(error.get("message", ""))[:2000]
         if not isinstance(code, int) or code in _NODE_TROUBLE:
-            return ChainUnavailable(f"{self.host} cannot answer {method}: {code} {message}")
+            raise ChainUnavailable(f"{self.host} cannot answer {method}: {code} {message}")
         return RpcRefusal(code, message, error.get("data"))
 
 

@@ -179,3 +179,16 @@ async def test_a_node_that_does_not_tell_its_chain_is_passed_over() -> None:
 def test_a_chain_without_nodes_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="at least one RPC URL of chain 31337"):
         EvmRpc((), CHAIN, httpx.AsyncClient())
+
+
+async def test_of_several_calls_each_tells_whether_it_was_refused() -> None:
+    refused = {"error": {"code": 3, "message": "execution reverted", "data": "0x"}}
+    node = Script({"eth_blockNumber": "0x7", "eth_call": refused})
+    calls = [Call("eth_blockNumber", [], QUANTITY), Call("eth_call", [], QUANTITY)]
+    async with httpx.AsyncClient(transport=transport(one=node)) as http:
+        rpc = rpc_of(http, "one")
+        number, refusal = await rpc.ask(lambda asked: asked.each(calls))
+        assert number == 7
+        assert isinstance(refusal, RpcRefusal)
+        with pytest.raises(RpcRefusal, match="3 execution reverted"):
+            await rpc.batch(calls)
