@@ -74,6 +74,7 @@ class Child:
                 cwd="/" if program.user else None,  # another user may not be able to stand where we stand
                 start_new_session=True,  # Ctrl-C is the supervisor's: it ends the parts in order
             )
+        self._paused: list[psutil.Process] = []
         self.identity = Identity(self._process.pid, psutil.Process(self._process.pid).create_time())
 
     @property
@@ -95,10 +96,28 @@ class Child:
         """The end of its log, for a message about why it is not there any more."""
         return "\n".join(self.said()[-lines:])
 
+    def pause(self) -> None:
+        """SIGSTOP to it and to all it started, itself first, so that it starts no more.
+
+        Not by process group: each of Postgres's own children leads another.
+        """
+        root = psutil.Process(self._process.pid)
+        root.suspend()
+        self._paused = [root, *root.children(recursive=True)]
+        for process in self._paused[1:]:
+            _send(process, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT to all that was paused. Not paused is fine."""
+        for process in self._paused:
+            _send(process, signal.SIGCONT)
+        self._paused = []
+
     def end(self) -> None:
-        """Ask it to stop, wait for its grace, then kill it and what it started. Ended already is fine."""
+        """Ask it to stop, wait for its grace, then kill it and what it started. Ended or paused already is fine."""
         if self.exit_code is None:
             self._process.send_signal(self.program.stop_signal)
+            self.resume()  # after the signal, which is what it finds first
             try:
                 self._process.wait(self.program.grace_s)
             except subprocess.TimeoutExpired:
@@ -108,6 +127,7 @@ class Child:
         """kill -9, and wait for the kernel to take it away."""
         if self.exit_code is None:
             os.killpg(self._process.pid, signal.SIGKILL)
+            self.resume()  # children outside its group see that it has gone, and go; paused they cannot
             self._process.wait(KILL_WAIT_S)
 
 
@@ -127,10 +147,19 @@ def end_stranded(processes: list[psutil.Process], first: signal.Signals, grace_s
     """End processes that are not our children: leftovers of a supervisor that was killed."""
     for process in processes:
         _send(process, first)
+        for paused in (process, *_children(process)):
+            _send(paused, signal.SIGCONT)
     _, deaf = psutil.wait_procs(processes, timeout=grace_s)
     for process in deaf:
         _send(process, signal.SIGKILL)
     psutil.wait_procs(deaf, timeout=KILL_WAIT_S)
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _send(process: psutil.Process, number: signal.Signals) -> None:

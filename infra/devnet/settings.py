@@ -18,6 +18,7 @@ _OFFSETS = {
     "solana": 5,
     "solana websocket": 6,
     "kalshi": 7,
+    "kalshi websocket": 7,  # the same server; a proxy before it is another one
     "jupiter": 8,
     "executor": 10,
     "signer": 11,
@@ -42,7 +43,6 @@ SWITCHED_ON = {
 
 def settings(ports: dict[str, int], state: Path, kms_key_id: str, kalshi_key_id: str) -> dict[str, str]:
     """By the very names the processes read, so that any of them can be run alone."""
-    kalshi = f"{LOOPBACK}:{ports['kalshi']}"
     return {
         "TRIPWIRE_DATABASE_URL": postgres.url(ports["postgres"]),
         "TRIPWIRE_TEMPORAL_ADDRESS": f"{LOOPBACK}:{ports['temporal']}",
@@ -53,8 +53,8 @@ def settings(ports: dict[str, int], state: Path, kms_key_id: str, kalshi_key_id:
         "TRIPWIRE_AWS_REGION": REGION,
         "TRIPWIRE_SOLANA_RPC_URLS": f"http://{LOOPBACK}:{ports['solana']}",
         "TRIPWIRE_JUPITER_URL": f"http://{LOOPBACK}:{ports['jupiter']}",
-        "TRIPWIRE_KALSHI_URL": f"http://{kalshi}/trade-api/v2",
-        "TRIPWIRE_KALSHI_WS_URL": f"ws://{kalshi}/trade-api/ws/v2",
+        "TRIPWIRE_KALSHI_URL": f"http://{LOOPBACK}:{ports['kalshi']}/trade-api/v2",
+        "TRIPWIRE_KALSHI_WS_URL": f"ws://{LOOPBACK}:{ports['kalshi websocket']}/trade-api/ws/v2",
         "TRIPWIRE_KALSHI_KEY_ID": kalshi_key_id,
         "TRIPWIRE_KALSHI_PRIVATE_KEY_FILE": str(state / "kalshi.pem"),
         "TRIPWIRE_API_HOST": LOOPBACK,
