@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,15 +99,16 @@ class Child:
         return "\n".join(self.said()[-lines:])
 
     def pause(self) -> None:
-        """SIGSTOP to it and to all it started, itself first, so that it starts no more.
+        """SIGSTOP to it and to all it started; none of them runs when this returns. Errors: psutil.NoSuchProcess.
 
         Not by process group: each of Postgres's own children leads another.
         """
         root = psutil.Process(self._process.pid)
-        root.suspend()
-        self._paused = [root, *root.children(recursive=True)]
-        for process in self._paused[1:]:
-            _send(process, signal.SIGSTOP)
+        self._paused = [root]
+        _stop(root)  # first, and really: from here on it starts no more children
+        for process in root.children(recursive=True):
+            self._paused.append(process)
+            _stop(process)
 
     def resume(self) -> None:
         """SIGCONT to all that was paused. Not paused is fine."""
@@ -160,6 +163,15 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
         return process.children(recursive=True)
     except psutil.NoSuchProcess:
         return []
+
+
+def _stop(process: psutil.Process) -> None:
+    """SIGSTOP, and wait until the kernel has stopped it, which a call to the disk may delay."""
+    deadline = time.monotonic() + KILL_WAIT_S
+    _send(process, signal.SIGSTOP)
+    with suppress(psutil.NoSuchProcess):
+        while process.status() not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE) and time.monotonic() < deadline:
+            time.sleep(0.005)
 
 
 def _send(process: psutil.Process, number: signal.Signals) -> None:

@@ -106,6 +106,7 @@ class HttpFaultProxy:
 
         `name` is a pattern (fnmatch) for the request's name. A hit is counted before the client hears anything:
         when the upstream has answered, or, where it is not asked or kept waiting, when the request arrives.
+        An upstream that does not answer spends the fault without a hit.
         """
         armed = ArmedMode(mode, name, times, when, chance)
         self._armed.append(armed)
