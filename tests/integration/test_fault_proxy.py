@@ -92,6 +92,20 @@ async def test_without_a_fault_all_passes_both_ways(
     assert [exchange.names for exchange in proxy.log.calls()] == [("GET /v2/markets%2Fa",), ("getBlock",)]
 
 
+async def test_a_crowd_of_clients_is_served(proxy: HttpFaultProxy) -> None:
+    async with asyncio.TaskGroup() as crowd:
+        for _ in range(500):
+            crowd.create_task(_open_and_ask(proxy))
+    assert proxy.log.count == 500
+
+
+async def _open_and_ask(proxy: HttpFaultProxy) -> None:
+    reader, writer = await asyncio.open_connection(LOOPBACK, proxy.port)
+    writer.write(b"GET /at/once HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+    assert (await reader.read()).startswith(b"HTTP/1.1 200")
+    writer.close()
+
+
 async def test_a_delayed_request_arrives_after_its_client_has_given_up(
     server: Upstream, proxy: HttpFaultProxy, client: httpx.AsyncClient
 ) -> None:

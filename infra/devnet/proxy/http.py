@@ -15,9 +15,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
-
-from infra.devnet.ports import LOOPBACK
+from infra.devnet.ports import BACKLOG, LOOPBACK
 from infra.devnet.proxy import answer as answers
 from infra.devnet.proxy.answer import Answer
 from infra.devnet.proxy.arming import Armed, ArmedMode
@@ -40,15 +38,9 @@ from infra.devnet.proxy.modes import (
     Truncate,
 )
 from infra.devnet.proxy.request import Request
+from infra.devnet.proxy.upstream import NoAnswer, NotThere, Upstream
 
-UPSTREAM_TIMEOUT_S = 120  # longer than any client of the product waits: its deadline shall count, not ours
-KEEP_ALIVE_S = 2  # uvicorn closes idle connections after 5 s: never use one it may be about to close
 _AT_ONCE = (Delay, DropBefore, LateDeliver, Status, StaleRead)  # these happen before the upstream is asked
-# Source: RFC 9110, 7.6.1; and what is said anew on each side: length, encoding.
-_NOT_PASSED_ON = {
-    *(b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"),
-    *(b"content-length", b"accept-encoding", b"content-encoding", b"expect"),
-}
 
 
 class HttpFaultProxy:
@@ -62,19 +54,14 @@ class HttpFaultProxy:
 
     def __init__(self, upstream_url: str, rng: random.Random | None = None) -> None:
         self.log = Log()
-        self._upstream = httpx.URL(upstream_url)
+        self._upstream = Upstream(upstream_url)
         self._rng = rng or random.Random(0)  # noqa: S311 - faults shall replay
         self._armed: list[ArmedMode] = []
         self._memory = Memory()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._http = httpx.AsyncClient(
-            trust_env=False,
-            timeout=UPSTREAM_TIMEOUT_S,
-            limits=httpx.Limits(max_connections=None, keepalive_expiry=KEEP_ALIVE_S),
-        )
-        self._server = await asyncio.start_server(self._accept, LOOPBACK, 0)
+        self._server = await asyncio.start_server(self._accept, LOOPBACK, 0, backlog=BACKLOG)
         self.port = int(self._server.sockets[0].getsockname()[1])
         return self
 
@@ -87,7 +74,6 @@ class HttpFaultProxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
-        await self._http.aclose()
 
     @property
     def url(self) -> str:
@@ -201,23 +187,13 @@ class HttpFaultProxy:
         forwarded = datetime.now(UTC)
         exchange.forwarded.append(forwarded)  # before it leaves: a log that is read meanwhile must not miss it
         try:
-            response = await self._http.request(
-                request.method,
-                self._upstream.copy_with(raw_path=request.target.encode()),
-                headers=[*_passed_on(request.headers), (b"accept-encoding", b"identity")],
-                content=request.body,
-            )
-        except (httpx.ConnectError, httpx.ConnectTimeout):
-            exchange.forwarded.remove(forwarded)  # nobody was there to receive it
+            answer = await self._upstream.ask(request)
+        except NotThere:
+            exchange.forwarded.remove(forwarded)
             return None
-        except httpx.HTTPError:
+        except NoAnswer:
             return None
-        answer = Answer(response.status_code, _passed_on(response.headers.raw), response.content)
         if exchange.status is None:
             exchange.status, exchange.answer = answer.status, answer.body[:BODY_KEPT_BYTES]
         self._memory.note(request, answer)
         return answer
-
-
-def _passed_on(headers: Any) -> tuple[tuple[bytes, bytes], ...]:
-    return tuple((name, value) for name, value in headers if name.lower() not in _NOT_PASSED_ON)

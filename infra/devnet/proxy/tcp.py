@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from infra.devnet.ports import LOOPBACK
+from infra.devnet.ports import BACKLOG, LOOPBACK
 from infra.devnet.proxy.arming import Armed
 from infra.devnet.proxy.modes import Delay, Pass
 
@@ -65,7 +65,7 @@ class TcpFaultProxy:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, LOOPBACK, 0)
+        self._server = await asyncio.start_server(self._accept, LOOPBACK, 0, backlog=BACKLOG)
         self.port = int(self._server.sockets[0].getsockname()[1])
         return self
 
