@@ -68,6 +68,9 @@ async def settlement_of(
     out, into = (-changes[sold.id], changes[bought.id]) if swapped else (0, 0)
     if out < 0 or into < 0:
         raise IntegrityBroken(f"{sent.venue_ref} changed the wallet by {changes}, which is no swap of its intent")
+    if swapped and not (out and into):
+        # Its router pays the minimum or reverts, so it cannot have been for nothing: logs were kept back.
+        raise SettlementUnreadable(f"{node.host} shows {sent.venue_ref} as a success that moved nothing")
     explained = {**changes, coin.id: changes[coin.id] - receipt.fee_wei}
     differences = await _differences(node, chain, wallet, receipt.block_number, (coin, sold, bought))
     told = {asset: min(change, differences.get(asset, change)) for asset, change in explained.items()}
