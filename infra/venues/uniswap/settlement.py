@@ -90,6 +90,7 @@ async def _final_receipt(node: EvmNode, chain_number: int, sent: Sent) -> FinalR
     """A receipt, believed only where the chain holds its transaction now, and for good."""
     heads: list[Call[Any]] = [Call("eth_getBlockByNumber", [tag, False], BLOCK) for tag in ("finalized", "latest")]
     receipts: Call[Any] = Call("eth_getTransactionReceipt", [sent.venue_ref], _RECEIPT)
+    receipt: FinalReceipt | None
     finalized, latest, receipt = await node.batch([*heads, receipts])
     if receipt is None:
         raise SettlementUnreadable(f"{node.host} does not show {sent.venue_ref} yet")
@@ -98,8 +99,7 @@ async def _final_receipt(node: EvmNode, chain_number: int, sent: Sent) -> FinalR
     block = await node.call("eth_getBlockByNumber", [hex(receipt.block_number), False], BLOCK)
     if not _holds(block, receipt) or receipt.hash != sent.venue_ref:
         raise SettlementUnreadable(f"{node.host} shows {sent.venue_ref} in a block that does not hold it")
-    found: FinalReceipt = receipt
-    return found
+    return receipt
 
 
 def _holds(block: Block, receipt: FinalReceipt) -> bool:
