@@ -26,7 +26,7 @@ from infra.chains.evm.answers import (
 from infra.chains.evm.finality import final_height
 from infra.chains.evm.market import HISTORY
 from infra.chains.evm.market import read as read_market
-from infra.chains.evm.rpc import Call, EvmNode, EvmRpc, RpcRefusal
+from infra.chains.evm.rpc import Call, EvmNode, EvmRpc
 from infra.chains.evm.transaction import Transaction, read
 from infra.venues.protocol import Sent
 
@@ -44,7 +44,7 @@ async def sightings(rpc: EvmRpc, sent: tuple[Sent, ...], ceiling_wei: int) -> tu
     ours, broken = _opened(sent, rpc.chain_number)
     try:
         look = await rpc.ask(lambda node: _look(node, ours, rpc.chain_number))
-    except (ChainUnavailable, RpcRefusal) as error:
+    except ChainUnavailable as error:
         return tuple(Sighting(Fate.UNKNOWN, detail=str(error)) for _ in sent)
     seen = {one.hash: _sighting(one, ours, look, ceiling_wei) for one in ours}
     doubted = [one for one in ours if seen[one.hash].foreign]
@@ -123,17 +123,17 @@ def _payload(sent: Sent, chain_number: int) -> _Payload:
 async def _look(node: EvmNode, ours: Sequence[_Payload], chain_number: int) -> _Look:
     """Ask one node. The counts come before the receipts: what was counted then has a receipt by now.
 
-    Errors: CHAIN_UNAVAILABLE (retried); RpcRefusal.
+    Errors: CHAIN_UNAVAILABLE (retried).
     """
     addresses = list(dict.fromkeys(one.address for one in ours))
     counts = [Call("eth_getTransactionCount", [address, tag], QUANTITY) for tag in _TAGS for address in addresses]
     heads = [Call("eth_getBlockByNumber", [tag, False], BLOCK) for tag in _TAGS]
     first: list[Call[Any]] = [*counts, *heads, HISTORY]
-    *counted, finalized, latest, history = await node.batch(first)  # each of the type that its call names
+    *counted, finalized, latest, history = await node.read(first)  # each of the type that its call names
     hashes = list(dict.fromkeys(one.hash for one in ours))
     receipts = dict(zip(hashes, await _receipts(node, ours, hashes), strict=True))
     heights = sorted({receipt.block_number for receipt in receipts.values() if receipt})
-    blocks = await node.batch([Call("eth_getBlockByNumber", [hex(n), False], BLOCK_OR_NONE) for n in heights])
+    blocks = await node.read([Call("eth_getBlockByNumber", [hex(n), False], BLOCK_OR_NONE) for n in heights])
     return _Look(
         node=node,
         finalized_counts=dict(zip(addresses, counted[: len(addresses)], strict=True)),
@@ -149,7 +149,7 @@ async def _look(node: EvmNode, ours: Sequence[_Payload], chain_number: int) -> _
 async def _receipts(node: EvmNode, ours: Sequence[_Payload], hashes: Sequence[str]) -> list[TransactionReceipt | None]:
     """The receipts of the hashes, each checked to be of what was asked for. Errors: as `_look`."""
     senders = {one.hash: one.address for one in ours}
-    receipts = await node.batch([Call("eth_getTransactionReceipt", [one], RECEIPT_OR_NONE) for one in hashes])
+    receipts = await node.read([Call("eth_getTransactionReceipt", [one], RECEIPT_OR_NONE) for one in hashes])
     for asked, receipt in zip(hashes, receipts, strict=True):
         if receipt and (receipt.hash != asked or receipt.sender != senders[asked]):
             raise ChainUnavailable(f"{node.host} answered with the receipt of something else than {asked}")
@@ -243,7 +243,7 @@ async def _second_opinion(
             continue
         try:
             look = await _look(node, doubted, rpc.chain_number)
-        except (ChainUnavailable, RpcRefusal):
+        except ChainUnavailable:
             continue
         for one in doubted:
             if not _sighting(one, doubted, look, ceiling_wei).foreign:

@@ -28,8 +28,9 @@ HISTORY: Final = Call("eth_feeHistory", [hex(BLOCKS), "latest", [PERCENTILE]], F
 
 
 async def market(rpc: EvmRpc) -> Market:
-    """The market now, in wei per gas. Errors: CHAIN_UNAVAILABLE (retried); RpcRefusal."""
-    return read(await rpc.call(HISTORY.method, HISTORY.params, HISTORY.into), rpc.chain_number)
+    """The market now, in wei per gas. Errors: CHAIN_UNAVAILABLE (retried)."""
+    (history,) = await rpc.read([HISTORY])
+    return read(history, rpc.chain_number)
 
 
 def read(history: FeeHistory, chain_number: int) -> Market:

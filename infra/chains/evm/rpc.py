@@ -80,10 +80,21 @@ class EvmNode:
             answers += answered
         return answers
 
+    async def read(self, calls: Sequence[Call[T]]) -> list[T]:
+        """As `batch`, for questions that every healthy node answers, such as counts, blocks and receipts.
+
+        A refusal of those is the node's own trouble: it is starting, or has thrown the state away.
+        Errors: CHAIN_UNAVAILABLE (retried).
+        """
+        try:
+            return await self.batch(calls)
+        except RpcRefusal as refusal:
+            raise ChainUnavailable(f"{self.host} refused to tell {_named(calls)}: {refusal}") from refusal
+
     async def _check_chain(self) -> None:
         (number,) = await self._ask([Call("eth_chainId", [], QUANTITY)])
         if isinstance(number, RpcRefusal):
-            raise number
+            raise ChainUnavailable(f"{self.host} refused to tell its chain: {number}") from number
         if number != self._chain_number:
             raise ChainUnavailable(
                 f"{self.host} is a node of chain {number}, not {self._chain_number}: correct the list of RPC URLs"
@@ -91,7 +102,7 @@ class EvmNode:
         self._is_ours = True
 
     async def _ask(self, calls: Sequence[Call[T]]) -> list[T | RpcRefusal]:
-        what = ", ".join(dict.fromkeys(call.method for call in calls))
+        what = _named(calls)
         bodies = [
             {"jsonrpc": "2.0", "id": no, "method": call.method, "params": call.params} for no, call in enumerate(calls)
         ]
@@ -137,6 +148,10 @@ class EvmNode:
         return RpcRefusal(code, message, error.get("data"))
 
 
+def _named(calls: Sequence[Call[Any]]) -> str:
+    return ", ".join(dict.fromkeys(call.method for call in calls))
+
+
 class EvmRpc:
     """Several nodes of one chain, in order of preference. `chain_number` is the chain's id of EIP-155."""
 
@@ -168,3 +183,7 @@ class EvmRpc:
     async def batch(self, calls: Sequence[Call[T]]) -> list[T]:
         """Several calls, all answered by one node, as `ask`."""
         return await self.ask(lambda node: node.batch(calls))
+
+    async def read(self, calls: Sequence[Call[T]]) -> list[T]:
+        """As `EvmNode.read`, by the first node that answers it all. Errors: CHAIN_UNAVAILABLE (retried)."""
+        return await self.ask(lambda node: node.read(calls))

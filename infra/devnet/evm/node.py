@@ -23,8 +23,8 @@ BLOCKS_PER_EPOCH = 1  # makes `finalized` latest - 2; with the usual 32 it would
 STATES_KEPT = 256  # blocks whose state can be read; full nodes keep 128. None goes to the user's disk
 START_TIMEOUT_S = 60
 LOOK_EVERY_S = 0.05
-KEEP_EVERY_S = 0.5  # at most this long is forgotten by `kill -9`: less than it takes to finalize by 1 s blocks
-KEEP_SHARE = 20  # keeping takes a twentieth of the time at most, however long the chain has grown
+KEEP_EVERY_S = 1.0  # what `kill -9` forgets: less than the 2 s in which blocks of 1 s become final
+KEEP_SHARE = 10  # a tenth of the time at most: a dump takes some 50 ms, and 60 with 4000 blocks more
 
 
 class NodeEnded(Exception):

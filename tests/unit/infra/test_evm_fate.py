@@ -253,6 +253,13 @@ async def test_a_look_is_finished_by_the_node_that_began_it() -> None:
     assert seen.fate is Fate.PENDING
 
 
+@pytest.mark.parametrize("method", METHODS)
+async def test_a_node_that_refuses_what_every_healthy_one_tells_is_passed_over(method: str) -> None:
+    starting = Chain(lies={method: {"error": {"code": -32000, "message": "finalized block not found"}}})
+    (seen,) = await look(starting, others={"two": Chain({OURS.venue_ref: (98, 1)}, count=6)})
+    assert (seen.fate, seen.succeeded) == (Fate.LANDED, True)
+
+
 async def test_a_node_of_another_chain_is_passed_over() -> None:
     wrong = Chain({OURS.venue_ref: (98, 1)}, count=6, lies={"eth_chainId": "0x1"})
     (alone,) = await look(wrong)

@@ -160,6 +160,22 @@ async def test_one_refusal_in_a_batch_refuses_it() -> None:
             await rpc_of(http, "one").batch(numbers(3))
 
 
+async def test_what_every_healthy_node_tells_is_asked_of_the_next_when_one_refuses() -> None:
+    refused = {"error": {"code": -32000, "message": "missing trie node"}}
+    starting = Script({"eth_getBlockTransactionCountByNumber": refused})
+    healthy = Script({"eth_getBlockTransactionCountByNumber": lambda number: number})
+    async with httpx.AsyncClient(transport=transport(one=starting, two=healthy)) as http:
+        assert await rpc_of(http, "one", "two").read(numbers(2)) == [0, 1]
+        with pytest.raises(ChainUnavailable, match="missing trie node"):
+            await rpc_of(http, "one").read(numbers(2))
+
+
+async def test_a_node_that_does_not_tell_its_chain_is_passed_over() -> None:
+    shy = Script({"eth_chainId": {"error": {"code": -32000, "message": "later"}}, "eth_blockNumber": "0x63"})
+    async with httpx.AsyncClient(transport=transport(one=shy, two=GOOD)) as http:
+        assert await rpc_of(http, "one", "two").call("eth_blockNumber", [], QUANTITY) == 7
+
+
 def test_a_chain_without_nodes_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="at least one RPC URL of chain 31337"):
         EvmRpc((), CHAIN, httpx.AsyncClient())
