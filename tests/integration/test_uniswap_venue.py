@@ -197,6 +197,20 @@ async def test_a_swap_that_would_miss_its_minimum_is_not_built(evm: Anvil, trade
         await trader.venue.build(leg, greedy, await trader.venue.slot(trader.wallet))
 
 
+async def test_a_swap_guarantees_the_quotes_minimum_or_what_a_risen_price_makes_of_it(trader: UniswapTrader) -> None:
+    intent = trader.intent(ETH, "1", USDC)
+    (leg,) = trader.venue.legs(intent)
+    fresh = await trader.venue.quote(intent)
+    low = replace(fresh, minimum=Amount(fresh.minimum.base // 2, USDC))
+    high = replace(fresh, minimum=fresh.expected)
+    slot = await trader.venue.slot(trader.wallet)
+    for quote, guaranteed in ((low, fresh.minimum), (high, fresh.expected)):
+        unsigned = await trader.venue.build(leg, quote, slot)
+        swap = decode(transaction.read_message(unsigned.message).data)
+        assert isinstance(swap, V3Swap)
+        assert swap.minimum_out == guaranteed.base
+
+
 async def test_a_minimum_that_is_missed_in_the_block_costs_the_fee_alone(evm: Anvil, trader: UniswapTrader) -> None:
     (leg,) = trader.venue.legs(trader.intent(ETH, "1", USDC))
     before = await trader.held(ETH, USDC)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from domain.errors import FeesAboveCap, NoRoute, QuoteUnavailable
+from domain.errors import ChainUnavailable, FeesAboveCap, NoRoute, QuoteUnavailable
 from domain.evm_intent import ROUTER_ITSELF, Approve, Unwrap, V2Form, V2Swap, V3Swap
 from domain.fees import Market, Offer, Wait, first_offer
 from domain.intents import Intent, Leg, LegKind, Quote, Slot, least_acceptable
@@ -43,7 +43,7 @@ async def assemble(
 ) -> Transaction:
     """Build a leg with what the chain says now: the best route, the gas it takes, the market's fees.
 
-    Errors: QUOTE_UNAVAILABLE, CHAIN_UNAVAILABLE, FEES_ABOVE_CAP (retried), NO_ROUTE (final); RpcRefusal.
+    Errors: QUOTE_UNAVAILABLE, CHAIN_UNAVAILABLE, FEES_ABOVE_CAP (retried), NO_ROUTE (final).
     """
     route = await best_route(node, deployment, trade)
     to, value_wei, call = _call(route, deployment, trade, leg, quote, slot)
@@ -51,7 +51,7 @@ async def assemble(
     asked: list[Call[Any]] = [Call("eth_estimateGas", [trial(unpriced, trade.wallet), LATEST], QUANTITY), HISTORY]
     estimate, history = await node.each(asked)
     if isinstance(history, RpcRefusal):
-        raise history
+        raise ChainUnavailable(f"{node.host} refuses to tell the market's fees: {history}")
     if isinstance(estimate, RpcRefusal):
         raise _unbuildable(leg.kind, estimate)
     roomy = estimate * (100 + SPARE_GAS_PERCENT) // 100 + SPARE_GAS[leg.kind]
