@@ -1,11 +1,12 @@
 """The transaction of a leg: its call, its gas, its fees."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from domain.errors import ChainUnavailable, FeesAboveCap, NoRoute, QuoteUnavailable
 from domain.evm_intent import ROUTER_ITSELF, Approve, Unwrap, V2Form, V2Swap, V3Swap
-from domain.fees import Market, Offer, Wait, first_offer
+from domain.fees import Offer, Wait, first_offer
 from domain.intents import Intent, Leg, LegKind, Quote, Slot, least_acceptable
 from infra.chains.evm.answers import QUANTITY
 from infra.chains.evm.market import HISTORY
@@ -47,7 +48,8 @@ async def assemble(
     """
     route = await best_route(node, deployment, trade)
     to, value_wei, call = _call(route, deployment, trade, leg, quote, slot)
-    unpriced = Transaction(chain_number, int(slot.nonce), Offer(0, 0), MAX_GAS[leg.kind], to, value_wei, encode(call))
+    data, most_gas = encode(call), MAX_GAS[leg.kind]
+    unpriced = Transaction(chain_number, int(slot.nonce), Offer(0, 0), most_gas, to, value_wei, data)
     asked: list[Call[Any]] = [Call("eth_estimateGas", [trial(unpriced, trade.wallet), LATEST], QUANTITY), HISTORY]
     estimate, history = await node.each(asked)
     if isinstance(history, RpcRefusal):
@@ -55,21 +57,8 @@ async def assemble(
     if isinstance(estimate, RpcRefusal):
         raise _unbuildable(leg.kind, estimate)
     roomy = estimate * (100 + SPARE_GAS_PERCENT) // 100 + SPARE_GAS[leg.kind]
-    gas = min(roomy, MAX_GAS[leg.kind])
-    return Transaction(
-        chain_number,
-        int(slot.nonce),
-        offer_of(read_market(history, chain_number), cap_wei),
-        gas,
-        to,
-        value_wei,
-        encode(call),
-    )
-
-
-def offer_of(market: Market, cap_wei: int) -> Offer:
-    """Errors: FEES_ABOVE_CAP (retried)."""
-    return within_cap(first_offer(market, cap_wei), cap_wei)
+    offer = within_cap(first_offer(read_market(history, chain_number), cap_wei), cap_wei)
+    return replace(unpriced, gas=min(roomy, most_gas), offer=offer)
 
 
 def within_cap(decided: Offer | Wait, cap_wei: int) -> Offer:
