@@ -95,7 +95,6 @@ async def _play_all(
 
 @asynccontextmanager
 async def opened(state: Path, seed: int) -> AsyncIterator[tuple[World, httpx.AsyncClient]]:
-    state.mkdir(parents=True, exist_ok=True)
     world = World(
         state,
         None,
@@ -106,6 +105,7 @@ async def opened(state: Path, seed: int) -> AsyncIterator[tuple[World, httpx.Asy
         proxied=True,
         seed=seed,
     )
+    await asyncio.to_thread(state.mkdir, parents=True, exist_ok=True)
     async with world, httpx.AsyncClient(timeout=30, trust_env=False) as http:
         yield world, http
 

@@ -66,7 +66,7 @@ async def held(url: str, table: str, condition: str) -> AsyncIterator[Moment]:
 
 async def _watch(connection: Any, key: int, moment: Moment) -> None:
     waits = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT granted"
-    while not await connection.fetchval(waits, key):
+    while not await connection.fetchval(waits, key):  # noqa: ASYNC110 - another process, which sets no event
         await asyncio.sleep(LOOK_EVERY_S)
     moment.reached.set()
 
