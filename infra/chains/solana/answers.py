@@ -101,3 +101,16 @@ class Meta(_Answer):
 class FinalTransaction(_Answer):
     slot: Count
     meta: Meta
+
+
+class ListedSignature(_Answer):
+    """A transaction that names an address."""
+
+    signature: str
+    slot: Count
+
+
+class RecordedTransaction(_Answer):
+    """A transaction's bytes, asked for in base64."""
+
+    encoded: Annotated[list[str], Field(min_length=2, max_length=2, alias="transaction")]

@@ -39,7 +39,8 @@ from infra.venues.jupiter.effect import token_account_of
 from infra.venues.jupiter.fate import sightings
 from infra.venues.jupiter.settlement import settlement_of
 from infra.venues.jupiter.simulation import objections, units_used
-from infra.venues.protocol import Receipt, Sent, Signed, Unsigned
+from infra.venues.jupiter.strangers import strangers_of
+from infra.venues.protocol import Known, Receipt, Sent, Signed, Unsigned
 
 # An address that pays fees may not fall below it. Source: getMinimumBalanceForRentExemption(0).
 WALLET_RENT_LAMPORTS: Final = 890_880
@@ -205,6 +206,16 @@ class JupiterVenue:
         return {
             asset.id: Amount(_held(address, asset, state), asset) for asset, state in zip(assets, states, strict=True)
         }
+
+    async def strangers(self, wallet: Wallet, known: Known) -> tuple[str, ...]:
+        """Final transactions that the wallet signed and the book does not know. What others sent it is none.
+
+        Errors: CHAIN_UNAVAILABLE (retried).
+        """
+        try:
+            return await self._rpc.ask(lambda node: strangers_of(node, wallet.address, known.refs))
+        except RpcRefusal as refusal:
+            raise ChainUnavailable(f"the history of {wallet.address} cannot be read: {refusal}") from refusal
 
     async def _route(self, intent: Intent) -> Built:
         return await self._api.build(
