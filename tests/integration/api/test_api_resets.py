@@ -71,15 +71,15 @@ async def test_a_reset_of_what_is_over_runs_it_again_to_the_same_end(world: Worl
 
 
 async def test_without_a_history_it_is_started_anew_under_the_same_id(world: World, alice: Member) -> None:
-    execution = await stuck(world, alice)
-    handle = world.temporal.get_workflow_handle(execution.workflow_id)
-    await handle.terminate("by the test")
-    await _forget(world, execution.workflow_id)
-    answer = await reset(world, f"executions/{execution.id}", f"anew-{execution.id}", dry_run=False)
+    at, rule_id = world.tools, await alice.has_active_rule()
+    order = (await at.triggers.record_by_hand(alice.owner_id, rule_id, "k", at.settings.policy, {})).order
+    answer = await reset(world, f"executions/{order.execution_id}", f"anew-{rule_id}", dry_run=False)
     assert answer.status_code == 200, answer.text
     assert (answer.json()["done"], answer.json()["run_id"]) == ("started", None)
-    described = await world.temporal.get_workflow_handle(execution.workflow_id).describe()
+    described = await world.temporal.get_workflow_handle(answer.json()["workflow_id"]).describe()
     assert described.workflow_type == "ExecuteRule"
+    again = await reset(world, f"executions/{order.execution_id}", f"soon-{rule_id}", dry_run=False)
+    assert again.json()["done"] == "running"
 
 
 async def test_what_is_over_and_forgotten_has_nothing_left_to_run(world: World, alice: Member) -> None:
