@@ -133,7 +133,7 @@ class Operations:
         return await self.resolve(waiting[0], wanted)
 
     async def _counts(self, venue: Venue | None, wallet: Wallet) -> tuple[int, int] | None:
-        """The next nonce by the book, and by the chain's final count. None: not counted, not known, or never used."""
+        """The next nonce by the book, and by the chain's count. None: not counted, not known, or never used."""
         booked = await self._wallets.next_nonce(wallet.id)
         if venue is None or not venue.sequential or booked is None:
             return None
