@@ -351,6 +351,14 @@ async def test_the_chains_count_is_adopted_when_nothing_of_ours_is_in_flight(des
     assert not released.frozen
 
 
+async def test_a_wallet_that_never_signed_has_no_nonce_to_adopt(desk: Office) -> None:
+    desk.shaky.sequential, desk.shaky.count = True, 5
+    wallet, task = await desk.wallet_task(FOREIGN_NONCE)
+    assert "both expect nonce 5" in await desk.refused(task, M.ADOPT_NONCE)
+    await desk.choose(task, M.UNFREEZE)
+    assert not (await Wallets(desk.book).of_anybody(wallet.id)).frozen
+
+
 async def test_neither_nonce_nor_ledger_is_touched_once_an_execution_has_taken_the_wallet(desk: Office) -> None:
     wallet, task = await desk.wallet_task(FOREIGN_NONCE)
     await desk.change("INSERT INTO account_nonce (wallet_id, next) VALUES (:w, 3)", w=wallet.id)

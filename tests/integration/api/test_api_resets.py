@@ -4,9 +4,6 @@ import asyncio
 from typing import Any
 
 import httpx
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
-from temporalio.service import RPCError, RPCStatusCode
 
 from domain import assets
 from domain.lifecycle import ExecutionState, RuleState
@@ -15,7 +12,6 @@ from infra.db.executions import move_rule
 from tests.integration.api.conftest import Member, World
 from tests.integration.api.test_api_executions import fired, reaches
 from tests.integration.api.test_api_tasks import stuck
-from tests.world.conditions import until
 
 REASON = "its worker was rolled back"
 
@@ -83,29 +79,11 @@ async def test_without_a_history_it_is_started_anew_under_the_same_id(world: Wor
 
 
 async def test_what_is_over_and_forgotten_has_nothing_left_to_run(world: World, alice: Member) -> None:
-    async with world.executor():
-        execution = await blocked(world, alice)
-        await asyncio.wait_for(world.temporal.get_workflow_handle(execution["workflow_id"]).result(), 30)
-    await _forget(world, execution["workflow_id"])
-    answer = await reset(world, f"executions/{execution['id']}", f"over-{execution['id']}", dry_run=False)
+    at, rule_id = world.tools, await alice.has_active_rule()
+    order = (await at.triggers.record_by_hand(alice.owner_id, rule_id, "k", at.settings.policy, {})).order
+    await at.executions.block_at_preflight(await at.executions.load(order.execution_id), (), ("PRICE_STALE",))
+    answer = await reset(world, f"executions/{order.execution_id}", f"over-{rule_id}", dry_run=False)
     assert (answer.status_code, answer.json()["code"]) == (409, "ILLEGAL_TRANSITION")
-
-
-async def _forget(world: World, workflow_id: str) -> None:
-    await world.temporal.workflow_service.delete_workflow_execution(
-        DeleteWorkflowExecutionRequest(
-            namespace=world.temporal.namespace, workflow_execution=WorkflowExecution(workflow_id=workflow_id)
-        )
-    )
-
-    async def gone() -> bool:
-        try:
-            await world.temporal.get_workflow_handle(workflow_id).describe()
-        except RPCError as error:
-            return error.status is RPCStatusCode.NOT_FOUND
-        return False
-
-    await until(gone)
 
 
 async def failed_rule(world: World, member: Member) -> str:
