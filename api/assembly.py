@@ -8,19 +8,25 @@ from fastapi import Depends, Request
 from temporalio.client import Client
 
 from api.quoting import QuoteProbe
+from infra.comparing import Comparison
 from infra.config import Settings
+from infra.db.attempts import Attempts
 from infra.db.book import Book
+from infra.db.executions import Executions
+from infra.db.halts import Halts
 from infra.db.idempotency import Idempotency
 from infra.db.leases import Leases
 from infra.db.ledger import Ledger
 from infra.db.owners import Owners
 from infra.db.reading import Reading
 from infra.db.rules import Rules
+from infra.db.standing import Standing
 from infra.db.system import System
 from infra.db.triggers import Triggers
 from infra.db.wallets import Wallets
 from infra.evaluation import Evaluation
 from infra.feeds.protocol import Feed
+from infra.recovery import Recovery
 from infra.temporal.starter import Starter
 from infra.venues.protocol import Venue
 
@@ -40,6 +46,9 @@ class Tools:
     ledger: Ledger
     leases: Leases
     system: System
+    halts: Halts
+    standing: Standing
+    recovery: Recovery
     feeds: Mapping[str, Feed]
     venues: Mapping[str, Venue]
     quote_probes: Mapping[str, Probe]
@@ -52,6 +61,8 @@ def assemble(
     settings: Settings, book: Book, temporal: Client, feeds: Mapping[str, Feed], venues: Mapping[str, Venue]
 ) -> Tools:
     leases, system, triggers = Leases(book), System(book), Triggers(book)
+    halts, standing, ledger = Halts(book), Standing(book), Ledger(book)
+    comparison = Comparison(Executions(book), Attempts(book), ledger, standing, venues)
     return Tools(
         settings=settings,
         book=book,
@@ -61,9 +72,12 @@ def assemble(
         rules=Rules(book),
         triggers=triggers,
         wallets=Wallets(book),
-        ledger=Ledger(book),
+        ledger=ledger,
         leases=leases,
         system=system,
+        halts=halts,
+        standing=standing,
+        recovery=Recovery(halts, standing, comparison, system),
         feeds=feeds,
         venues=venues,
         quote_probes={name: QuoteProbe(venue, settings.chains[name]) for name, venue in venues.items()},
