@@ -22,10 +22,12 @@ from infra.db.reading import Reading
 from infra.db.rules import Rules
 from infra.db.standing import Standing
 from infra.db.system import System
+from infra.db.tasks import Tasks
 from infra.db.triggers import Triggers
 from infra.db.wallets import Wallets
 from infra.evaluation import Evaluation
 from infra.feeds.protocol import Feed
+from infra.operations import Operations
 from infra.recovery import Recovery
 from infra.temporal.starter import Starter
 from infra.venues.protocol import Venue
@@ -43,6 +45,9 @@ class Tools:
     rules: Rules
     triggers: Triggers
     wallets: Wallets
+    executions: Executions
+    attempts: Attempts
+    tasks: Tasks
     ledger: Ledger
     leases: Leases
     system: System
@@ -55,14 +60,17 @@ class Tools:
     evaluation: Evaluation
     temporal: Client
     starter: Starter
+    operations: Operations
 
 
 def assemble(
     settings: Settings, book: Book, temporal: Client, feeds: Mapping[str, Feed], venues: Mapping[str, Venue]
 ) -> Tools:
-    leases, system, triggers = Leases(book), System(book), Triggers(book)
-    halts, standing, ledger = Halts(book), Standing(book), Ledger(book)
-    comparison = Comparison(Executions(book), Attempts(book), ledger, standing, venues)
+    leases, ledger, system, triggers = Leases(book), Ledger(book), System(book), Triggers(book)
+    wallets, executions, attempts, tasks = Wallets(book), Executions(book), Attempts(book), Tasks(book)
+    starter = Starter(temporal, triggers)
+    halts, standing = Halts(book), Standing(book)
+    comparison = Comparison(executions, attempts, ledger, standing, venues)
     return Tools(
         settings=settings,
         book=book,
@@ -71,7 +79,10 @@ def assemble(
         reading=Reading(book),
         rules=Rules(book),
         triggers=triggers,
-        wallets=Wallets(book),
+        wallets=wallets,
+        executions=executions,
+        attempts=attempts,
+        tasks=tasks,
         ledger=ledger,
         leases=leases,
         system=system,
@@ -83,7 +94,8 @@ def assemble(
         quote_probes={name: QuoteProbe(venue, settings.chains[name]) for name, venue in venues.items()},
         evaluation=Evaluation(venues, feeds, leases, system),
         temporal=temporal,
-        starter=Starter(temporal, triggers),
+        starter=starter,
+        operations=Operations(tasks, wallets, executions, attempts, leases, ledger, venues, starter),
     )
 
 
