@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from temporalio.client import Client, WorkflowHandle
+from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
 
 from activities.check_witness import CheckWitness
@@ -125,6 +126,14 @@ class Desk:
 
     async def ending(self, order: Order) -> Ending:
         return await asyncio.wait_for(self.handle(order).result(), 60)
+
+    async def resume(self) -> int:
+        """What the sweep does about executions that do not move: how many workflows it started again."""
+        leases, runs = Leases(self.book), Runs(self.client)
+        step = ResumeStuck(
+            StuckExecutions(self.book), Executions(self.book), leases, self.system, self.halts, runs, self.starter
+        )
+        return await ActivityEnvironment().run(step.run)
 
     async def rows(self, sql: str, **values: object) -> list[dict[str, Any]]:
         async with self.book.begin() as tx:
