@@ -16,6 +16,7 @@ from temporalio.worker import Worker
 from activities.check_witness import CheckWitness
 from activities.confirm import Confirm
 from activities.escalate import Escalate
+from activities.heartbeat import Heartbeats
 from activities.lock import Lock
 from activities.preflight import Preflight
 from activities.reconcile import Reconcile
@@ -170,7 +171,7 @@ async def working(desk: Desk, signer_limits: Policy = LIVE, *, signing: bool = T
             wallets.run,
             Sweep(desk.triggers, desk.rules, desk.starter).run,
         ],
-        interceptors=[Translation()],
+        interceptors=[Translation(), Heartbeats()],
     )
     async with AsyncExitStack() as workers:
         await workers.enter_async_context(executor)
@@ -188,4 +189,4 @@ def _signer(desk: Desk, limits: Policy) -> Worker:
         {NAME: desk.custodian},
         limits,
     )
-    return Worker(desk.client, task_queue=SIGNER, activities=[steps.run], interceptors=[Translation()])
+    return Worker(desk.client, task_queue=SIGNER, activities=[steps.run], interceptors=[Translation(), Heartbeats()])
