@@ -89,6 +89,14 @@ def demo(context: typer.Context) -> None:
     _hand_on(run, "demo", context)
 
 
+@app.command(**_HANDED_ON)
+def chaos(context: typer.Context) -> None:
+    """Break an embedded world in every way there is a drill for. `tripwire chaos --help` has more."""
+    from cli.chaos import chaos as run  # noqa: PLC0415
+
+    _hand_on(run, "chaos", context)
+
+
 def _hand_on(command: Callable[..., Any], name: str, context: typer.Context) -> None:
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     alone.command(name)(command)
