@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
-from activities.heartbeat import heartbeats
 from domain.errors import RaceLost, TripwireError
 from domain.reconciliation import Finding
 from domain.wallets import Wallet
@@ -65,12 +64,11 @@ class ReconcileWallets:
     @activity.defn(name="reconcile_wallet")
     async def run(self, wallet_id: str) -> WalletReport:
         """What was found. A wallet in use, or a chain that does not answer, is left for the next time."""
-        async with heartbeats():
-            wallet = await self._standing.wallet(wallet_id)
-            try:
-                return await self._judged(wallet)
-            except TripwireError as error:
-                return WalletReport(wallet_id, "", "", f"not judged, {error.code}: {error}")
+        wallet = await self._standing.wallet(wallet_id)
+        try:
+            return await self._judged(wallet)
+        except TripwireError as error:
+            return WalletReport(wallet_id, "", "", f"not judged, {error.code}: {error}")
 
     async def _judged(self, wallet: Wallet) -> WalletReport:
         if await self._halts.restored():  # what looks like a gift may be what a lost swap bought

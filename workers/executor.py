@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable
+from datetime import timedelta
 
 from temporalio.client import Client
 from temporalio.worker import Worker

@@ -45,6 +45,21 @@ async def restored(world: World) -> AsyncIterator[None]:
         await tx.change("UPDATE switch SET \"on\" = false WHERE name = 'restored'")
 
 
+async def test_an_operator_can_say_that_the_book_was_restored(world: World, alice: Member) -> None:
+    assert (await alice.http.post("/admin/restored", json={"reason": "because I can"})).status_code == 403
+    try:
+        said = await world.admin.post("/admin/restored", json={"reason": "last night's copy"})
+        assert (said.status_code, said.json()) == (200, {"new": True})
+        [halt] = await world.tools.halts.now()
+        assert "last night's copy" in halt.reason
+        early = await world.admin.post("/admin/recover", json={"reason": "at once"})
+        assert (early.status_code, early.json()["code"]) == (409, "ILLEGAL_TRANSITION")
+        assert "seconds" in early.json()["detail"]
+    finally:
+        async with world.book.begin() as tx:
+            await tx.change("UPDATE switch SET \"on\" = false WHERE name = 'restored'")
+
+
 @pytest.mark.usefixtures("restored")
 async def test_a_restore_is_told_and_a_recovery_freezes_what_does_not_agree(world: World, alice: Member) -> None:
     status = (await alice.http.get("/system/status")).json()
