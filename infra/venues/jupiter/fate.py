@@ -66,7 +66,7 @@ def _sighting(host: str, look: _Look, head: EpochInfo, oldest: int | None) -> Si
         said = f"{outcome} in slot {status.slot}"
         return Sighting(Fate.LANDED, succeeded=status.err is None, head=height, detail=said)
     if status is not None:
-        return Sighting(Fate.PENDING, head=height, detail=f"in slot {status.slot}, not yet final")
+        return Sighting(Fate.PENDING, head=height, detail=f"in slot {status.slot}, not yet final", seen=True)
     if height <= valid_until:
         until = f"not seen; it may land until block height {valid_until}, now {height}"
         return Sighting(Fate.PENDING, head=height, detail=until)
