@@ -66,7 +66,7 @@ def assemble(
         system=system,
         feeds=feeds,
         venues=venues,
-        quote_probes={name: QuoteProbe(venue) for name, venue in venues.items()},
+        quote_probes={name: QuoteProbe(venue, settings.chains[name]) for name, venue in venues.items()},
         evaluation=Evaluation(venues, feeds, leases, system),
         temporal=temporal,
         starter=Starter(temporal, triggers),

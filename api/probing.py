@@ -10,8 +10,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError
 
 from api.assembly import Probe, Tools
+from api.quoting import NOBODY
 from domain.errors import MarketUnknown, TripwireError
 from infra.feeds.protocol import Feed
+from infra.venues.protocol import Venue
 
 ANSWER_WITHIN_S = 4.0
 
@@ -42,7 +44,7 @@ def vital(at: Tools) -> dict[str, Probe]:
 def all_of(at: Tools) -> dict[str, Probe]:
     probes = vital(at)
     for name, venue in at.venues.items():
-        probes[f"{name}: chain"] = venue.slot
+        probes[f"{name}: chain"] = _reachable(at, name, venue)
     for name, probe in at.quote_probes.items():
         probes[f"{name}: quotes"] = probe
     for name, feed in at.feeds.items():
@@ -53,6 +55,13 @@ def all_of(at: Tools) -> dict[str, Probe]:
 async def ask(probes: Mapping[str, Probe]) -> list[DependencyAnswer]:
     """All at once, each with its deadline."""
     return list(await asyncio.gather(*(_asked(name, probe) for name, probe in probes.items())))
+
+
+def _reachable(at: Tools, name: str, venue: Venue) -> Probe:
+    async def probe() -> None:
+        await venue.balances(NOBODY[at.settings.chains[name].family], (venue.fee_reserve().asset,))
+
+    return probe
 
 
 def _reached(feed: Feed) -> Probe:

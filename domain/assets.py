@@ -59,7 +59,9 @@ WRAPPED: dict[str, Asset] = {
 }
 
 BY_ID: dict[str, Asset] = {
-    asset.id: asset for assets in (*(named.values() for named in BY_CHAIN.values()), WRAPPED.values()) for asset in assets
+    asset.id: asset
+    for assets in (*(named.values() for named in BY_CHAIN.values()), WRAPPED.values())
+    for asset in assets
 }
 
 

@@ -81,12 +81,12 @@ class RuleSpec(BaseModel):
             raise InvalidInput(str(error), "action.amount") from None
         if amount.base == 0:
             raise InvalidInput("an amount has to be more than zero", "action.amount")
-        if amount.base > MAX_SWAP_BASE_UNITS.get(chain, MAX_TOKEN_BASE_UNITS):
+        if amount.base > (MAX_SWAP_BASE_UNITS if chain == "solana" else MAX_PAIR_BASE_UNITS):
             raise InvalidInput("that is more than a token account can hold", "action.amount")
         return Intent(sell=amount, buy=buy, max_slippage_bps=self.action.max_slippage_bps, destination=destination)
 
 
 # What the smallest counter on the way can hold. An SPL token account counts in u64, a Uniswap V2 pair in
 # uint112. Source: SPL Token program, `Account.amount`; UniswapV2Pair, `reserve0`.
-MAX_SWAP_BASE_UNITS = {"solana": 2**64 - 1}
-MAX_TOKEN_BASE_UNITS = 2**112 - 1
+MAX_SWAP_BASE_UNITS = 2**64 - 1
+MAX_PAIR_BASE_UNITS = 2**112 - 1

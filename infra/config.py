@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain import assets
-from domain.chains import CHAINS
+from domain.chains import CHAINS, Chain
 from domain.policy import Policy
 
 EX_CONFIG = 78  # Source: sysexits.h
@@ -124,6 +124,12 @@ class Settings(BaseSettings):
     metrics_port: Annotated[int, Field(ge=0, le=65_535)] = 0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     otel_exporter_otlp_endpoint: Http | None = None
+
+    @property
+    def chains(self) -> dict[str, Chain]:
+        """The chains served, by the venue that trades there."""
+        served = [CHAINS["solana"], *([CHAINS[self.evm_chain]] if self.evm_rpc_urls else [])]
+        return {chain.venue: chain for chain in served}
 
     @property
     def policy(self) -> Policy:

@@ -13,4 +13,4 @@ class CreateWallet:
     @workflow.run
     async def run(self, wallet: NewWallet) -> str:
         """The new wallet's address."""
-        return await workflow.execute_activity_method(CreateWalletKey.run, wallet, summary=wallet.family, **SIGN)
+        return await workflow.execute_activity_method(CreateWalletKey.run, wallet, summary=wallet.chain, **SIGN)

@@ -136,7 +136,7 @@ class Attempts:
             stored = await tx.change(
                 "UPDATE attempt SET state = 'SIGNED', payload = :payload, payload_sha256 = :sha, venue_ref = :ref, "
                 "signed_at = clock_timestamp() WHERE id = :id AND state = 'ALLOCATED' AND nonce = :nonce "
-                "AND rank = :rank AND lease_epoch = :epoch AND NOT EXISTS (SELECT 1 FROM switch WHERE \"on\") "
+                'AND rank = :rank AND lease_epoch = :epoch AND NOT EXISTS (SELECT 1 FROM switch WHERE "on") '
                 "AND NOT EXISTS (SELECT 1 FROM wallet WHERE id = :wallet AND frozen)",
                 wallet=execution.wallet.id,
                 payload=signed.payload,
@@ -177,7 +177,7 @@ class Attempts:
             noted = await tx.change(
                 "UPDATE attempt SET broadcast_count = broadcast_count + 1, last_sent_at = clock_timestamp(), "
                 "first_sent_at = coalesce(first_sent_at, clock_timestamp()) WHERE id = :id AND state = 'SIGNED' "
-                "AND NOT EXISTS (SELECT 1 FROM switch WHERE \"on\" FOR SHARE)",
+                'AND NOT EXISTS (SELECT 1 FROM switch WHERE "on" FOR SHARE)',
                 id=attempt.id,
             )
             if not noted:
@@ -267,7 +267,9 @@ async def _next_nonce(tx: Transaction, execution: Execution, slot: Slot) -> str:
             f"{row['next']}: somebody else signs with this key. Move the funds, or adopt the chain's count."
         )
     if on_chain < row["next"]:
-        raise ChainUnavailable(f"the node expects nonce {on_chain} of {wallet.address}, it should know of {row['next']}")
+        raise ChainUnavailable(
+            f"the node expects nonce {on_chain} of {wallet.address}, it should know of {row['next']}"
+        )
     return str(row["next"])
 
 

@@ -10,8 +10,8 @@ from domain.wallets import Wallet
 from infra.db.book import Book
 
 WALLET_COLUMNS = (
-    "w.owner_id AS wallet_owner_id, w.family, w.chain, w.address, w.custodian, w.sealed_key, w.frozen, w.durable_nonce, "
-    "w.created_at AS wallet_created_at, w.id AS wallet_id"
+    "w.owner_id AS wallet_owner_id, w.family, w.chain, w.address, w.custodian, w.sealed_key, w.frozen, "
+    "w.durable_nonce, w.created_at AS wallet_created_at, w.id AS wallet_id"
 )
 
 

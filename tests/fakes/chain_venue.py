@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from domain import assets
 from domain.attempts import Fate, Sighting
 from domain.errors import ChainUnavailable, QuoteUnavailable
-from domain.intents import Intent, Objection, Quote, Refusal, Slot, least_acceptable
+from domain.intents import Intent, Leg, LegKind, Objection, Quote, Refusal, Slot, least_acceptable
 from domain.ledger import Settlement
 from domain.money import Amount, Asset
-from infra.venues.protocol import Receipt, Sent, Signed, Unsigned
+from domain.wallets import Wallet
+from infra.venues.protocol import Known, Receipt, Sent, Signed, Unsigned
 
 FEE = 5_000
 SOL_PER_USDC = 5_000  # lamports for one millionth of a dollar: 200 USDC buy one SOL
@@ -24,12 +25,14 @@ class ChainVenue:
     `unexplained` lamports arrive that no settlement accounts for."""
 
     name: str = "jupiter"
+    sequential: bool = False
     balances_base: dict[str, int] = field(
         default_factory=lambda: {assets.SOLANA_USDC.id: 500_000_000, assets.SOL.id: 1_000_000_000}
     )
     height: int = 1_000
     landed: dict[str, bool] = field(default_factory=dict)
     received: Counter[str] = field(default_factory=Counter)
+    slots: int = 0
     built: int = 0
     deaf: bool = False
     mute: bool = False
@@ -37,11 +40,18 @@ class ChainVenue:
     quoting: bool = True
     failing: bool = False
     unexplained: int = 0
+    foreign: tuple[str, ...] = ()
     refusals: tuple[Objection, ...] = ()
     while_examined: Callable[[], Awaitable[None]] | None = None
 
+    async def strangers(self, wallet: Wallet, known: Known) -> tuple[str, ...]:
+        return self.foreign
+
     def fee_reserve(self) -> Amount:
         return Amount(10_000_000, assets.SOL)
+
+    def legs(self, intent: Intent) -> tuple[Leg, ...]:
+        return (Leg(1, LegKind.SWAP, intent),)
 
     async def quote(self, intent: Intent) -> Quote:
         if not self.quoting:
@@ -50,19 +60,26 @@ class ChainVenue:
         minimum = least_acceptable(bought, intent.max_slippage_bps)
         return Quote(intent.sell, Amount(bought, intent.buy), Amount(minimum, intent.buy))
 
-    async def slot(self) -> Slot:
-        return Slot(f"hash-{self.height}", self.height + 150)
+    async def slot(self, wallet: Wallet) -> Slot:
+        self.slots += 1  # a blockhash is never the same for two payloads of a wallet
+        return Slot(f"hash-{self.slots}", self.height + 150)
 
-    async def build(self, intent: Intent, quote: Quote, slot: Slot) -> Unsigned:
+    async def build(self, leg: Leg, quote: Quote, slot: Slot) -> Unsigned:
         self.built += 1
         # `built` differs each time, as a real quote would: only the stored bytes can make two sends equal.
-        message = {"sell": intent.sell.base, "to": intent.destination, "slot": slot.nonce, "built": self.built}
+        message = {"sell": leg.intent.sell.base, "to": leg.intent.destination, "slot": slot.nonce, "built": self.built}
         return Unsigned(json.dumps(message).encode())
 
-    async def examine(self, intent: Intent, quote: Quote, slot: Slot, unsigned: Unsigned) -> tuple[Refusal, ...]:
+    async def examine(self, leg: Leg, quote: Quote, slot: Slot, unsigned: Unsigned) -> tuple[Refusal, ...]:
         if self.while_examined:
             await self.while_examined()
         return tuple(Refusal(objection, "as the test says") for objection in self.refusals)
+
+    async def replace(self, sent: Sent) -> Unsigned:
+        raise AssertionError("nothing here is raisable")
+
+    def examine_replacement(self, sent: Sent, unsigned: Unsigned) -> tuple[Refusal, ...]:
+        raise AssertionError("nothing here is raisable")
 
     def seal(self, unsigned: Unsigned, signature: bytes) -> Signed:
         payload = unsigned.message + signature
@@ -99,8 +116,9 @@ class ChainVenue:
             return Sighting(Fate.DEAD, head=self.height, proof=(("height", str(self.height)),))
         return Sighting(Fate.PENDING, head=self.height)
 
-    async def settle(self, sent: Sent, intent: Intent) -> Settlement:
+    async def settle(self, sent: Sent, leg: Leg) -> Settlement:
         succeeded = self.landed[sent.venue_ref]
+        intent = leg.intent
         sold = intent.sell.base if succeeded else 0
         bought = sold * SOL_PER_USDC
         return Settlement(

@@ -23,6 +23,7 @@ from activities.submit import Submit
 from activities.sweep import Sweep
 from activities.translation import Translation
 from domain import assets
+from domain.chains import CHAINS
 from domain.executions import Order
 from domain.policy import Policy
 from domain.rules import RuleSpec
@@ -74,7 +75,7 @@ class Desk:
         tag = secrets.token_hex(8)
         async with self.book.begin() as tx:
             await tx.change("INSERT INTO owner (id, name) VALUES (:id, 'somebody')", id=f"own_{tag}")
-        await Wallets(self.book).add(f"wal_{tag}", f"own_{tag}", "solana", f"address{tag}", NAME, {"v": "fake"})
+        await Wallets(self.book).add(f"wal_{tag}", f"own_{tag}", CHAINS["solana"], f"address{tag}", NAME, {"v": "fake"})
         return f"own_{tag}", f"wal_{tag}"
 
     async def rule(

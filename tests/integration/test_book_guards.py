@@ -11,7 +11,7 @@ from domain import audit, policy
 from domain.attempts import Fate, Sighting
 from domain.errors import LeaseLost, RaceLost
 from domain.executions import Execution
-from domain.intents import Slot
+from domain.intents import Leg, Slot
 from domain.lifecycle import ExecutionState
 from infra.db.attempts import Attempts
 from infra.db.book import Book, sealed_body
@@ -21,8 +21,10 @@ from infra.db.ledger import Ledger
 from infra.db.tables import EventRow
 from infra.db.wallets import Wallets
 from infra.venues.protocol import Signed
+from tests.fakes.chain_venue import ChainVenue
 from tests.integration.desk import Desk
 
+VENUE = ChainVenue()
 OLD, NEW = Slot("an older blockhash", 100), Slot("a newer blockhash", 200)
 
 
@@ -50,6 +52,10 @@ async def locked(desk: Desk) -> tuple[Execution, int]:
     return await Executions(desk.book).load(execution.id), epoch
 
 
+def leg_of(execution: Execution) -> Leg:
+    return VENUE.legs(execution.intent)[0]
+
+
 def signed(text: str) -> Signed:
     return Signed(text.encode(), f"ref-{text}")
 
@@ -57,8 +63,8 @@ def signed(text: str) -> Signed:
 async def test_a_payload_built_for_a_slot_that_was_replaced_is_not_stored(desk: Desk) -> None:
     execution, epoch = await locked(desk)
     attempts = Attempts(desk.book)
-    zombies = await attempts.allocate(execution, epoch, 1, OLD, "jupiter")
-    current = await attempts.allocate(execution, epoch, 1, NEW, "jupiter")
+    zombies = await attempts.allocate(execution, epoch, leg_of(execution), 1, OLD, VENUE)
+    current = await attempts.allocate(execution, epoch, leg_of(execution), 1, NEW, VENUE)
     with pytest.raises(RaceLost):
         await attempts.store(execution, epoch, zombies, signed(f"{execution.id} old"))
     stored = await attempts.store(execution, epoch, current, signed(f"{execution.id} new"))
@@ -69,24 +75,24 @@ async def test_a_payload_built_for_a_slot_that_was_replaced_is_not_stored(desk: 
 async def test_nothing_is_stored_once_the_lease_is_gone(desk: Desk) -> None:
     execution, epoch = await locked(desk)
     attempts, leases = Attempts(desk.book), Leases(desk.book)
-    attempt = await attempts.allocate(execution, epoch, 1, NEW, "jupiter")
+    attempt = await attempts.allocate(execution, epoch, leg_of(execution), 1, NEW, VENUE)
     await leases.refuse(execution, ExecutionState.LOCKED, ExecutionState.BLOCKED, ("DRY_RUN",))
     with pytest.raises(LeaseLost):
         await attempts.store(execution, epoch, attempt, signed(execution.id))
     with pytest.raises(LeaseLost):
-        await attempts.allocate(execution, epoch, 1, NEW, "jupiter")
+        await attempts.allocate(execution, epoch, leg_of(execution), 1, NEW, VENUE)
 
 
 async def test_a_token_of_an_earlier_grant_opens_nothing(desk: Desk) -> None:
     execution, epoch = await locked(desk)
     with pytest.raises(LeaseLost):
-        await Attempts(desk.book).allocate(execution, epoch - 1, 1, NEW, "jupiter")
+        await Attempts(desk.book).allocate(execution, epoch - 1, leg_of(execution), 1, NEW, VENUE)
 
 
 async def test_the_kill_switch_stops_the_very_statement_that_stores_a_signature(desk: Desk) -> None:
     execution, epoch = await locked(desk)
     attempts = Attempts(desk.book)
-    attempt = await attempts.allocate(execution, epoch, 1, NEW, "jupiter")
+    attempt = await attempts.allocate(execution, epoch, leg_of(execution), 1, NEW, VENUE)
     await desk.system.set_kill_switch(True, "a drill", "test")
     try:
         with pytest.raises(RaceLost):
@@ -100,18 +106,17 @@ async def test_the_kill_switch_stops_the_very_statement_that_stores_a_signature(
 async def test_no_second_attempt_while_one_may_land_or_has(desk: Desk, seen: Sighting) -> None:
     execution, epoch = await locked(desk)
     attempts = Attempts(desk.book)
-    first = await attempts.allocate(execution, epoch, 1, NEW, "jupiter")
-    await attempts.note_fate(
-        execution, await attempts.store(execution, epoch, first, signed(f"{execution.id} 1")), seen
-    )
-    with pytest.raises(IntegrityError, match="one_live_attempt_per_leg"):
-        await attempts.allocate(execution, epoch, 2, NEW, "jupiter")
+    first = await attempts.allocate(execution, epoch, leg_of(execution), 1, NEW, VENUE)
+    stored = await attempts.store(execution, epoch, first, signed(f"{execution.id} 1"))
+    await attempts.note_fates(execution, {stored.id: seen})
+    with pytest.raises(IntegrityError, match="one_live_family_per_leg"):
+        await attempts.allocate(execution, epoch, leg_of(execution), 2, NEW, VENUE)
 
 
 async def test_death_without_a_proof_is_not_recorded(desk: Desk) -> None:
     execution, epoch = await locked(desk)
     attempts = Attempts(desk.book)
-    attempt = await attempts.allocate(execution, epoch, 1, NEW, "jupiter")
+    attempt = await attempts.allocate(execution, epoch, leg_of(execution), 1, NEW, VENUE)
     stored = await attempts.store(execution, epoch, attempt, signed(execution.id))
     with pytest.raises(IntegrityError, match="dead_means_proven"):
         async with desk.book.begin() as tx:
@@ -121,10 +126,10 @@ async def test_death_without_a_proof_is_not_recorded(desk: Desk) -> None:
 async def test_a_final_fate_stays(desk: Desk) -> None:
     execution, epoch = await locked(desk)
     attempts = Attempts(desk.book)
-    attempt = await attempts.allocate(execution, epoch, 1, NEW, "jupiter")
+    attempt = await attempts.allocate(execution, epoch, leg_of(execution), 1, NEW, VENUE)
     stored = await attempts.store(execution, epoch, attempt, signed(execution.id))
-    await attempts.note_fate(execution, stored, Sighting(Fate.LANDED, True))
-    await attempts.note_fate(execution, stored, Sighting(Fate.DEAD, proof=(("height", "1"),)))
+    await attempts.note_fates(execution, {stored.id: Sighting(Fate.LANDED, True)})
+    await attempts.note_fates(execution, {stored.id: Sighting(Fate.DEAD, proof=(("height", "1"),))})
     assert [(a.fate, a.succeeded) for a in await attempts.of_execution(execution.id)] == [(Fate.LANDED, True)]
 
 
@@ -172,7 +177,7 @@ async def test_a_body_that_outlived_its_execution_takes_neither_lease_nor_place(
 async def test_an_execution_does_not_close_beside_a_signature_that_may_land(desk: Desk) -> None:
     execution, epoch = await locked(desk)
     attempts = Attempts(desk.book)
-    attempt = await attempts.allocate(execution, epoch, 1, NEW, "jupiter")
+    attempt = await attempts.allocate(execution, epoch, leg_of(execution), 1, NEW, VENUE)
     await attempts.store(execution, epoch, attempt, signed(execution.id))
     with pytest.raises(RaceLost):
         await Ledger(desk.book).close(execution, ExecutionState.FAILED, (), {})
@@ -181,7 +186,7 @@ async def test_an_execution_does_not_close_beside_a_signature_that_may_land(desk
 async def test_a_wallet_frozen_while_its_payload_is_built_stores_no_signature(desk: Desk) -> None:
     execution, epoch = await locked(desk)
     attempts = Attempts(desk.book)
-    attempt = await attempts.allocate(execution, epoch, 1, NEW, "jupiter")
+    attempt = await attempts.allocate(execution, epoch, leg_of(execution), 1, NEW, VENUE)
     await Wallets(desk.book).set_frozen(execution.wallet.owner_id, execution.wallet.id, True, "a drill")
     with pytest.raises(RaceLost):
         await attempts.store(execution, epoch, attempt, signed(execution.id))
@@ -190,7 +195,7 @@ async def test_a_wallet_frozen_while_its_payload_is_built_stores_no_signature(de
 async def test_the_kill_switch_stops_the_very_statement_that_notes_a_sending(desk: Desk) -> None:
     execution, epoch = await locked(desk)
     attempts = Attempts(desk.book)
-    attempt = await attempts.allocate(execution, epoch, 1, NEW, "jupiter")
+    attempt = await attempts.allocate(execution, epoch, leg_of(execution), 1, NEW, VENUE)
     stored = await attempts.store(execution, epoch, attempt, signed(execution.id))
     await desk.system.set_kill_switch(True, "a drill", "test")
     try:

@@ -13,7 +13,7 @@ from domain import assets
 from domain.attempts import MAX_ATTEMPTS
 from domain.audit import Record, first_break
 from domain.executions import Order
-from domain.intents import Objection
+from domain.intents import LegKind, Objection
 from infra.db.attempts import Attempts
 from infra.db.book import Book, sealed_body
 from infra.db.executions import Executions
@@ -129,7 +129,7 @@ async def test_a_swap_that_fails_on_chain_pays_its_fees_and_ends_after_a_bounded
         order = await desk.order()
         ending = await desk.ending(order)
     assert (ending.status, ending.codes) == ("FAILED", ("ATTEMPTS_EXHAUSTED",))
-    assert len(desk.venue.landed) == MAX_ATTEMPTS
+    assert len(desk.venue.landed) == MAX_ATTEMPTS[LegKind.SWAP]
     [usdc] = await desk.rows(
         "SELECT CAST(sum(amount) AS text) AS base FROM v_ledger WHERE account = :a AND asset = :asset",
         a=f"wallet:{order.wallet_id}",
@@ -326,9 +326,9 @@ async def test_what_was_signed_unheard_is_followed_to_its_end_by_a_cancel_too(
         await until(lambda: _is(desk, order.execution_id, "LOCKED"))
         # A signer that stored its bytes and died before it could say so.
         execution, attempts = await Executions(desk.book).load(order.execution_id), Attempts(desk.book)
-        slot = await desk.venue.slot()
-        unsigned = await desk.venue.build(execution.intent, await desk.venue.quote(execution.intent), slot)
-        attempt = await attempts.allocate(execution, 1, 1, slot, "jupiter")
+        (leg,), slot = desk.venue.legs(execution.intent), await desk.venue.slot(execution.wallet)
+        unsigned = await desk.venue.build(leg, await desk.venue.quote(leg.intent), slot)
+        attempt = await attempts.allocate(execution, 1, leg, 1, slot, desk.venue)
         await attempts.store(execution, 1, attempt, desk.venue.seal(unsigned, b"|signed"))
         await operate(temporal, "cancel", order)
         assert (await desk.ending(order)).status == "SETTLED"

@@ -15,7 +15,7 @@ from solders.signature import Signature
 from domain.assets import SOL, SOLANA_USDC
 from domain.attempts import Fate
 from domain.errors import ChainUnavailable, IntegrityBroken, NoRoute, QuoteUnavailable, SettlementUnreadable
-from domain.intents import Intent, Objection, Slot, least_acceptable
+from domain.intents import Intent, Leg, LegKind, Objection, Slot, least_acceptable
 from domain.ledger import entries
 from domain.money import Amount
 from domain.solana_intent import TOKEN_ACCOUNT_RENT_LAMPORTS
@@ -98,6 +98,10 @@ async def test_a_swap_moves_what_was_quoted_and_its_book_balances(world: Swapper
     assert entries(settled, "wallet", "jupiter")
 
 
+def leg_of(intent: Intent) -> Leg:
+    return Leg(1, LegKind.SWAP, intent)
+
+
 async def test_the_deposit_of_a_new_token_account_is_rent(world: Swapper) -> None:
     key = Keypair()
     world.node.give_lamports(key.pubkey(), 5 * 10**9)
@@ -126,18 +130,18 @@ async def test_a_quote_promises_what_the_slippage_cap_leaves(world: Swapper) -> 
 async def test_a_price_that_slipped_a_little_still_guarantees_the_quoted_minimum(world: Swapper) -> None:
     """0.2 % worse since the quote, 0.5 % allowed: the built swap promises what the quote promised."""
     intent = world.buys_sol()
-    quote, slot = await world.venue.quote(intent), await world.venue.slot()
+    quote, slot = await world.venue.quote(intent), await world.venue.slot(world.wallet)
     world.node.set_pool(usdc=2_004_000 * 10**6, sol=10_000 * 10**9)
-    unsigned = await world.venue.build(intent, quote, slot)
-    assert await world.venue.examine(intent, quote, slot, unsigned) == ()
+    unsigned = await world.venue.build(leg_of(intent), quote, slot)
+    assert await world.venue.examine(leg_of(intent), quote, slot, unsigned) == ()
 
 
 async def test_a_price_that_slipped_too_far_is_refused(world: Swapper) -> None:
     intent = world.buys_sol()
-    quote, slot = await world.venue.quote(intent), await world.venue.slot()
+    quote, slot = await world.venue.quote(intent), await world.venue.slot(world.wallet)
     world.node.set_pool(usdc=2_020_000 * 10**6, sol=10_000 * 10**9)
-    unsigned = await world.venue.build(intent, quote, slot)
-    refusals = await world.venue.examine(intent, quote, slot, unsigned)
+    unsigned = await world.venue.build(leg_of(intent), quote, slot)
+    refusals = await world.venue.examine(leg_of(intent), quote, slot, unsigned)
     assert {one.objection for one in refusals} == {Objection.MINIMUM_TOO_LOW}
 
 
@@ -146,20 +150,20 @@ async def test_a_price_that_slipped_too_far_is_refused(world: Swapper) -> None:
 async def test_a_lying_jupiter_gets_no_signature(world: Swapper, lie: LieName, form: str) -> None:
     world.jupiter.form(form)
     intent = world.buys_sol()
-    quote, slot = await world.venue.quote(intent), await world.venue.slot()
+    quote, slot = await world.venue.quote(intent), await world.venue.slot(world.wallet)
     world.jupiter.lie(lie)
-    unsigned = await world.venue.build(intent, quote, slot)
-    refusals = await world.venue.examine(intent, quote, slot, unsigned)
+    unsigned = await world.venue.build(leg_of(intent), quote, slot)
+    refusals = await world.venue.examine(leg_of(intent), quote, slot, unsigned)
     assert LIES[lie] in {one.objection for one in refusals}
 
 
 async def test_a_lie_about_a_lookup_table_changes_nothing(world: Swapper) -> None:
     """The tables are read from the chain, whatever Jupiter says they hold."""
     intent = world.buys_sol()
-    quote, slot = await world.venue.quote(intent), await world.venue.slot()
-    honest = await world.venue.build(intent, quote, slot)
+    quote, slot = await world.venue.quote(intent), await world.venue.slot(world.wallet)
+    honest = await world.venue.build(leg_of(intent), quote, slot)
     world.jupiter.lie("wrong_table")
-    assert await world.venue.build(intent, quote, slot) == honest
+    assert await world.venue.build(leg_of(intent), quote, slot) == honest
 
 
 async def test_a_swap_through_a_lookup_table_of_the_chain_is_read_and_settled(world: Swapper) -> None:
@@ -175,9 +179,9 @@ async def test_a_swap_through_a_lookup_table_of_the_chain_is_read_and_settled(wo
     assert tables_named(unsigned.message) == (table,)
     signed = world.signed(unsigned)
     await world.venue.submit(signed.payload)
-    sent = Sent(signed.payload, signed.venue_ref, slot)
+    sent = Sent(signed.payload, signed.venue_ref, slot, world.address)
     assert (await world.landed(sent)).succeeded
-    settled = await world.venue.settle(sent, intent)
+    settled = await world.venue.settle(sent, leg_of(intent))
     assert settled.bought == quote.expected
     assert entries(settled, "wallet", "jupiter")
 
@@ -190,25 +194,25 @@ async def test_a_fee_that_jupiter_exaggerates_is_held_down(world: Swapper) -> No
 
 async def test_a_wallet_that_cannot_pay_is_told_by_the_simulation(world: Swapper) -> None:
     intent = world.buys_sol(usdc=1_001 * 10**6)
-    quote, slot = await world.venue.quote(intent), await world.venue.slot()
-    unsigned = await world.venue.build(intent, quote, slot)
-    (refusal,) = await world.venue.examine(intent, quote, slot, unsigned)
+    quote, slot = await world.venue.quote(intent), await world.venue.slot(world.wallet)
+    unsigned = await world.venue.build(leg_of(intent), quote, slot)
+    (refusal,) = await world.venue.examine(leg_of(intent), quote, slot, unsigned)
     assert refusal.objection is Objection.SIMULATION_FAILED
 
 
 async def test_a_message_for_another_slot_is_refused(world: Swapper) -> None:
     intent = world.buys_sol()
-    quote, slot = await world.venue.quote(intent), await world.venue.slot()
-    unsigned = await world.venue.build(intent, quote, slot)
+    quote, slot = await world.venue.quote(intent), await world.venue.slot(world.wallet)
+    unsigned = await world.venue.build(leg_of(intent), quote, slot)
     other = Slot(str(Keypair().pubkey()), slot.valid_until)
-    refusals = await world.venue.examine(intent, quote, other, unsigned)
+    refusals = await world.venue.examine(leg_of(intent), quote, other, unsigned)
     assert {one.objection for one in refusals} == {Objection.OTHER_SLOT}
 
 
 async def test_noise_is_unreadable_and_not_signed(world: Swapper) -> None:
     intent = world.buys_sol()
-    quote, slot = await world.venue.quote(intent), await world.venue.slot()
-    (refusal,) = await world.venue.examine(intent, quote, slot, Unsigned(b"\x80noise"))
+    quote, slot = await world.venue.quote(intent), await world.venue.slot(world.wallet)
+    (refusal,) = await world.venue.examine(leg_of(intent), quote, slot, Unsigned(b"\x80noise"))
     assert refusal.objection is Objection.UNREADABLE
 
 
@@ -243,7 +247,7 @@ async def test_a_preflight_refusal_is_written_down_and_proves_nothing(world: Swa
     world.node.set_pool(usdc=4_000_000 * 10**6, sol=10_000 * 10**9)
     receipt = await world.venue.submit(signed.payload)
     assert "0x1771" in receipt.answer
-    (seen,) = await world.venue.look_up((Sent(signed.payload, signed.venue_ref, slot),))
+    (seen,) = await world.venue.look_up((Sent(signed.payload, signed.venue_ref, slot, world.address),))
     assert seen.fate is Fate.PENDING
 
 
@@ -255,9 +259,9 @@ async def test_a_swap_that_lands_as_a_failure_cost_its_fee_alone(world: Swapper)
     before = await world.held()
     raw = base64.b64encode(signed.payload).decode()
     world.node.call("sendTransaction", raw, {"encoding": "base64", "skipPreflight": True})
-    sent = Sent(signed.payload, signed.venue_ref, slot)
+    sent = Sent(signed.payload, signed.venue_ref, slot, world.address)
     assert (await world.landed(sent)).succeeded is False
-    settled = await world.venue.settle(sent, intent)
+    settled = await world.venue.settle(sent, leg_of(intent))
     assert (settled.succeeded, settled.sold.base, settled.bought.base) == (False, 0, 0)
     assert entries(settled, "wallet", "jupiter")
     assert (await world.held())[SOL.id] == before[SOL.id] - settled.fee.base
@@ -266,7 +270,7 @@ async def test_a_swap_that_lands_as_a_failure_cost_its_fee_alone(world: Swapper)
 async def test_an_attempt_that_was_never_sent_is_dead_once_its_height_is_final(world: Swapper) -> None:
     slot, unsigned = await world.made(world.buys_sol())
     signed = world.signed(unsigned)
-    sent = Sent(signed.payload, signed.venue_ref, slot)
+    sent = Sent(signed.payload, signed.venue_ref, slot, world.address)
     (seen,) = await world.venue.look_up((sent,))
     assert seen.fate is Fate.PENDING
     world.node.advance(160)
@@ -294,7 +298,7 @@ async def test_a_look_up_that_fails_is_unknown_and_never_an_absence(
     signed = world.signed(unsigned)
     world.node.advance(160)
     world.node.fault(method, **fault)
-    (seen,) = await world.venue.look_up((Sent(signed.payload, signed.venue_ref, slot),))
+    (seen,) = await world.venue.look_up((Sent(signed.payload, signed.venue_ref, slot, world.address),))
     assert seen.fate is Fate.UNKNOWN
 
 
@@ -306,7 +310,7 @@ async def test_a_send_without_an_answer_is_neither_failure_nor_success(world: Sw
     with pytest.raises(ChainUnavailable):
         await world.venue.submit(signed.payload)
     await world.venue.submit(signed.payload)  # the same bytes: whether or not the first arrived
-    assert (await world.landed(Sent(signed.payload, signed.venue_ref, slot))).succeeded is True
+    assert (await world.landed(Sent(signed.payload, signed.venue_ref, slot, world.address))).succeeded is True
 
 
 async def test_one_node_down_is_passed_over_by_every_verb(world: Swapper) -> None:
@@ -320,7 +324,7 @@ async def test_one_node_down_is_passed_over_by_every_verb(world: Swapper) -> Non
 async def test_no_node_at_all_is_the_chain_unavailable(world: Swapper) -> None:
     rpc = SolanaRpc((NOWHERE,), world.http)
     venue = JupiterVenue(JupiterApi(world.jupiter.url, world.http), rpc)
-    for question in (venue.slot(), venue.balances(world.address, (SOL,)), venue.submit(b"bytes")):
+    for question in (venue.slot(world.wallet), venue.balances(world.address, (SOL,)), venue.submit(b"bytes")):
         with pytest.raises(ChainUnavailable):
             await question
 
@@ -331,10 +335,10 @@ async def test_a_settlement_that_cannot_be_read_yet_is_asked_again(world: Swappe
     await world.landed(sent)
     world.node.fault("getTransaction", "status", status=503)
     with pytest.raises(SettlementUnreadable):
-        await world.venue.settle(sent, intent)
+        await world.venue.settle(sent, leg_of(intent))
     with pytest.raises(SettlementUnreadable):
-        await world.venue.settle(replace(sent, venue_ref=str(Signature.new_unique())), intent)
-    assert (await world.venue.settle(sent, intent)).succeeded
+        await world.venue.settle(replace(sent, venue_ref=str(Signature.new_unique())), leg_of(intent))
+    assert (await world.venue.settle(sent, leg_of(intent))).succeeded
 
 
 async def test_a_jupiter_that_limits_or_falls_silent_gives_no_quote(world: Swapper) -> None:

@@ -1,16 +1,25 @@
 """Whatever was seen of a leg's attempts, nothing new is signed while one of them may land."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.attempts import ESCALATE_AFTER, MAX_ATTEMPTS, REBROADCAST_EVERY, Fate, Move, Sighting, Try, next_move
+from domain import attempts
+from domain.attempts import ESCALATE_AFTER, REBROADCAST_EVERY, REPLACE_AFTER, Fate, Move, Sighting, Try
+from domain.intents import LegKind
 from tests.property.draws import NOW
 
 TICK = timedelta(microseconds=1)
 OPEN = (Fate.PENDING, Fate.UNKNOWN)
+MAX_ATTEMPTS = attempts.MAX_ATTEMPTS[LegKind.SWAP]
+
+
+def next_move(tries: tuple[Try, ...], now: datetime, replace_from: datetime = NOW) -> Move:
+    return attempts.next_move(tries, now, MAX_ATTEMPTS, replace_from)
+
 
 landed = (st.none() | st.booleans()).map(lambda succeeded: Sighting(Fate.LANDED, succeeded))
 dead = st.just(Sighting(Fate.DEAD, proof=(("height", "101"),)))
@@ -23,7 +32,7 @@ sent_times = st.none() | signing_times
 def _tries(sightings: st.SearchStrategy[Sighting]) -> st.SearchStrategy[tuple[Try, ...]]:
     one = st.tuples(sightings, signing_times, sent_times)
     return st.lists(one, min_size=1, max_size=MAX_ATTEMPTS + 2).map(
-        lambda drawn: tuple(Try(no, *parts) for no, parts in enumerate(drawn, 1))
+        lambda drawn: tuple(Try(no, f"nonce {no}", *parts) for no, parts in enumerate(drawn, 1))
     )
 
 
@@ -38,7 +47,7 @@ def is_over(one: Try) -> bool:
 
 def sent(fate: Fate, first: timedelta, last: timedelta | None = None, attempt_no: int = 1) -> Try:
     """An attempt signed and sent so long ago, and for the last time `last` ago."""
-    return Try(attempt_no, Sighting(fate), NOW - first, NOW - (first if last is None else last))
+    return Try(attempt_no, f"nonce {attempt_no}", Sighting(fate), NOW - first, NOW - (first if last is None else last))
 
 
 @given(any_tries)
@@ -62,7 +71,7 @@ def test_a_leg_fails_only_when_its_attempts_are_used_up_and_over(tries: tuple[Tr
 @given(unsuccessful_tries, st.integers(0, MAX_ATTEMPTS + 1), st.sampled_from(OPEN))
 def test_one_attempt_that_may_land_holds_all_signing_back(tries: tuple[Try, ...], at: int, fate: Fate) -> None:
     at %= len(tries)
-    doubted = Try(tries[at].attempt_no, Sighting(fate), tries[at].signed_at, tries[at].last_sent_at)
+    doubted = replace(tries[at], sighting=Sighting(fate))
     move = next_move((*tries[:at], doubted, *tries[at + 1 :]), NOW)
     assert move in (Move.WAIT, Move.REBROADCAST, Move.ESCALATE)
 
@@ -91,7 +100,7 @@ def test_a_person_looks_once_an_open_attempt_is_older_than_any_payload_lives(tri
 
 @given(failed_tries, signing_times)
 def test_how_long_an_ended_attempt_took_does_not_matter(tries: tuple[Try, ...], first: datetime) -> None:
-    aged = tuple(Try(one.attempt_no, one.sighting, first, first) for one in tries)
+    aged = tuple(replace(one, signed_at=first, last_sent_at=first) for one in tries)
     assert next_move(aged, NOW) is next_move(tries, NOW)
 
 
@@ -113,7 +122,7 @@ def test_the_pace_of_rebroadcasts_is_exact() -> None:
     minute = timedelta(minutes=1)
     assert next_move((sent(Fate.PENDING, minute, REBROADCAST_EVERY),), NOW) is Move.REBROADCAST
     assert next_move((sent(Fate.PENDING, minute, REBROADCAST_EVERY - TICK),), NOW) is Move.WAIT
-    assert next_move((Try(1, Sighting(Fate.PENDING), NOW, None),), NOW) is Move.REBROADCAST
+    assert next_move((Try(1, "nonce", Sighting(Fate.PENDING), NOW, None),), NOW) is Move.REBROADCAST
     assert next_move((sent(Fate.UNKNOWN, minute, minute),), NOW) is Move.WAIT
 
 
@@ -124,7 +133,7 @@ def test_the_time_of_escalation_is_exact() -> None:
 
 
 def test_a_landed_attempt_of_untold_outcome_permits_nothing_new() -> None:
-    untold = Try(1, Sighting(Fate.LANDED), NOW - timedelta(seconds=30), NOW)
+    untold = Try(1, "nonce", Sighting(Fate.LANDED), NOW - timedelta(seconds=30), NOW)
     assert next_move((untold,), NOW) is Move.WAIT
     assert next_move((untold, sent(Fate.DEAD, timedelta(seconds=20))), NOW) is Move.WAIT
 
@@ -141,5 +150,51 @@ def test_a_leg_without_attempts_has_no_next_move() -> None:
 
 def test_what_was_signed_and_never_noted_as_sent_is_not_waited_for_for_ever() -> None:
     for fate in OPEN:
-        held_back = Try(1, Sighting(fate), NOW - ESCALATE_AFTER - TICK, None)
+        held_back = Try(1, "nonce", Sighting(fate), NOW - ESCALATE_AFTER - TICK, None)
         assert next_move((held_back,), NOW) is Move.ESCALATE
+
+
+def waiting(since: timedelta, *, nonce: str = "7", attempt_no: int = 1, raisable: bool = False) -> Try:
+    """An attempt that was sent just now, so that nothing but its sighting decides."""
+    return Try(attempt_no, nonce, Sighting(Fate.PENDING, raisable=raisable), NOW - since, NOW)
+
+
+def test_what_waits_for_a_higher_fee_is_replaced_after_a_while_and_not_before() -> None:
+    assert next_move((waiting(REPLACE_AFTER, raisable=True),), NOW) is Move.REPLACE
+    assert next_move((waiting(REPLACE_AFTER - TICK, raisable=True),), NOW) is Move.WAIT
+    assert next_move((waiting(REPLACE_AFTER),), NOW) is Move.WAIT
+
+
+def test_a_replacement_gets_its_own_while_before_the_next_one() -> None:
+    first = waiting(REPLACE_AFTER * 3, raisable=True)
+    assert next_move((first, waiting(REPLACE_AFTER - TICK, attempt_no=2, raisable=True)), NOW) is Move.WAIT
+    assert next_move((first, waiting(REPLACE_AFTER, attempt_no=2, raisable=True)), NOW) is Move.REPLACE
+
+
+def test_nothing_is_replaced_before_it_may_be() -> None:
+    tries = (waiting(REPLACE_AFTER * 2, raisable=True),)
+    assert next_move(tries, NOW, replace_from=NOW + TICK) is Move.WAIT
+    assert next_move(tries, NOW, replace_from=NOW) is Move.REPLACE
+
+
+def test_what_is_in_a_block_is_neither_replaced_nor_sent_again() -> None:
+    in_a_block = Try(1, "7", Sighting(Fate.PENDING, raisable=True, seen=True), NOW - REPLACE_AFTER * 2, None)
+    assert next_move((in_a_block,), NOW) is Move.WAIT
+    rival = waiting(REPLACE_AFTER, attempt_no=2, raisable=True)
+    assert next_move((in_a_block, rival), NOW) is Move.WAIT
+
+
+def test_a_nonce_that_a_stranger_used_goes_to_a_person_at_once() -> None:
+    robbed = Try(1, "7", Sighting(Fate.UNKNOWN, foreign=True), NOW, NOW)
+    assert next_move((robbed,), NOW) is Move.ESCALATE
+
+
+def test_payloads_of_one_nonce_count_as_one_of_the_tries_there_are() -> None:
+    dead = Sighting(Fate.DEAD, proof=(("rival", "0x"),))
+    family = tuple(Try(no, "7", dead, NOW, NOW) for no in range(1, MAX_ATTEMPTS + 3))
+    assert next_move(family, NOW) is Move.NEW_ATTEMPT
+
+
+def test_an_approval_that_failed_ends_its_leg() -> None:
+    failed = Try(1, "7", Sighting(Fate.LANDED, succeeded=False), NOW, NOW)
+    assert attempts.next_move((failed,), NOW, attempts.MAX_ATTEMPTS[LegKind.APPROVE], NOW) is Move.FAIL

@@ -1,6 +1,7 @@
 """A wallet that swaps: a key with money, a Jupiter, a node, and the venue between them."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import httpx
 from solders.address_lookup_table_account import derive_lookup_table_address
@@ -21,6 +22,7 @@ from domain.attempts import Fate, Sighting
 from domain.intents import Intent, Slot
 from domain.ledger import Settlement
 from domain.money import Amount
+from domain.wallets import Wallet
 from infra.venues.jupiter.venue import JupiterVenue
 from infra.venues.protocol import Sent, Signed, Unsigned
 from tests.world.conditions import until
@@ -42,6 +44,10 @@ class Swapper:
     def address(self) -> str:
         return str(self.key.pubkey())
 
+    @property
+    def wallet(self) -> Wallet:
+        return Wallet("wal_1", "own_1", "solana", "solana", self.address, "keypair", False, datetime.now(UTC), {})
+
     def buys_sol(self, usdc: int = 50_000_000) -> Intent:
         return Intent(Amount(usdc, SOLANA_USDC), SOL, 50, self.address)
 
@@ -50,9 +56,10 @@ class Swapper:
 
     async def made(self, intent: Intent) -> tuple[Slot, Unsigned]:
         """Built and found good."""
-        quote, slot = await self.venue.quote(intent), await self.venue.slot()
-        unsigned = await self.venue.build(intent, quote, slot)
-        assert await self.venue.examine(intent, quote, slot, unsigned) == ()
+        (leg,) = self.venue.legs(intent)
+        quote, slot = await self.venue.quote(intent), await self.venue.slot(self.wallet)
+        unsigned = await self.venue.build(leg, quote, slot)
+        assert await self.venue.examine(leg, quote, slot, unsigned) == ()
         return slot, unsigned
 
     def signed(self, unsigned: Unsigned) -> Signed:
@@ -62,7 +69,7 @@ class Swapper:
         slot, unsigned = await self.made(intent)
         signed = self.signed(unsigned)
         await self.venue.submit(signed.payload)
-        return Sent(signed.payload, signed.venue_ref, slot)
+        return Sent(signed.payload, signed.venue_ref, slot, self.address)
 
     async def landed(self, sent: Sent) -> Sighting:
         """Its sighting once it is final."""
@@ -78,7 +85,7 @@ class Swapper:
     async def settled(self, intent: Intent) -> Settlement:
         sent = await self.sent(intent)
         assert (await self.landed(sent)).succeeded is True
-        return await self.venue.settle(sent, intent)
+        return await self.venue.settle(sent, *self.venue.legs(intent))
 
     async def held(self) -> dict[str, int]:
         held = await self.venue.balances(self.address, (SOL, SOLANA_USDC))

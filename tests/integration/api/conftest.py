@@ -25,6 +25,7 @@ from activities.translation import Translation
 from api.app import create_app
 from api.assembly import Tools, assemble
 from domain import assets, identity
+from domain.chains import CHAINS
 from domain.money import Amount
 from infra.config import Settings
 from infra.custody.protocol import NewKey
@@ -135,7 +136,7 @@ class World:
         number = next(_numbers)
         owner = await Owners(self.book).add(identity.owner_id(f"{name}/{number}"), name)
         wallet_id, address = identity.wallet_id(owner.id, str(number)), str(Keypair().pubkey())
-        await Wallets(self.book).add(wallet_id, owner.id, "solana", address, "keyring", {"in": "a test"})
+        await Wallets(self.book).add(wallet_id, owner.id, CHAINS["solana"], address, "keyring", {"in": "a test"})
         self.venue.fund(address, Amount(100_000_000, assets.SOLANA_USDC), Amount(1_000_000_000, assets.SOL))
         _, key = await self.key(owner.id, "read", "trade")
         return Member(owner.id, key, wallet_id, address, self.with_key(key))

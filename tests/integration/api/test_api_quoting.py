@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from api.quoting import KEPT_S, QuoteProbe
+from domain.chains import CHAINS
 from domain.errors import QuoteUnavailable
 from infra.chains.solana.rpc import SolanaRpc
 from infra.venues.jupiter.api import JupiterApi
@@ -20,7 +21,7 @@ async def test_jupiter_quotes_for_nobody_and_its_silence_is_told(tmp_path: Path)
         async with httpx.AsyncClient() as http:
             with jupiter_exchange(tmp_path / "jupiter", node.rpc_url) as jupiter:
                 venue = JupiterVenue(JupiterApi(jupiter.url, http), SolanaRpc((node.rpc_url,), http))
-                probe = QuoteProbe(venue, lambda: now[0])
+                probe = QuoteProbe(venue, CHAINS["solana"], lambda: now[0])
                 await probe()
             now[0] = KEPT_S
             with pytest.raises(QuoteUnavailable, match="did not answer"):

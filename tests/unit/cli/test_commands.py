@@ -293,7 +293,7 @@ def test_a_rule_that_waits_to_be_armed_says_so(server: Server) -> None:
 
 @pytest.mark.parametrize("columns", [{}, {"COLUMNS": "80"}])
 def test_ids_and_addresses_are_never_broken(server: Server, columns: dict[str, str]) -> None:
-    wallet = {"id": "wal_" + "i" * 26, "address": "A" * 44, "family": "solana", "frozen": True}
+    wallet = {"id": "wal_" + "i" * 26, "address": "A" * 44, "family": "solana", "chain": "solana", "frozen": True}
     rule = RULE | {"id": "rul_" + "i" * 26, "name": "a name that is long " * 5}
     for path, item in (("/wallets", wallet), ("/rules", rule), ("/executions", execution("SETTLED") | rule)):
         server.will(f"GET {path}", (200, {"items": [item], "next_cursor": None}))

@@ -3,6 +3,7 @@
 import pytest
 
 from domain import assets
+from domain.chains import CHAINS
 from domain.errors import InvalidInput
 
 # Source: Circle's list of USDC addresses, SPL Token's native mint, CAIP-2 and SLIP-44 registries.
@@ -16,10 +17,12 @@ def test_a_known_asset_is_found_by_its_symbol_and_by_its_id() -> None:
     assert (assets.SOLANA_USDC.decimals, assets.SOL.decimals) == (6, 9)
 
 
-@pytest.mark.parametrize(("symbol", "family"), [("DOGE", "solana"), ("sol", "solana"), ("SOL", "evm"), ("", "")])
-def test_what_is_not_listed_cannot_be_named(symbol: str, family: str) -> None:
+@pytest.mark.parametrize(
+    ("symbol", "chain"), [("DOGE", "solana"), ("sol", "solana"), ("SOL", "ethereum"), ("WETH", "base"), ("", "")]
+)
+def test_what_is_not_listed_cannot_be_named(symbol: str, chain: str) -> None:
     with pytest.raises(InvalidInput):
-        assets.named(symbol, family)
+        assets.named(symbol, chain)
 
 
 def test_an_unknown_id_is_refused() -> None:
@@ -34,4 +37,14 @@ def test_wrapped_sol_is_known_apart_from_sol_and_not_for_trading() -> None:
 
 
 def test_only_dollars_count_as_dollars() -> None:
-    assert sorted(assets.DOLLARS) == [USDC_ID]
+    assert USDC_ID in assets.DOLLARS
+    assert {assets.by_id(one).symbol for one in assets.DOLLARS} == {"USDC"}
+    assert len(assets.DOLLARS) == len(assets.BY_CHAIN)
+
+
+def test_every_chain_has_its_assets_under_its_own_number() -> None:
+    assert assets.BY_CHAIN.keys() == assets.WRAPPED.keys() == CHAINS.keys()
+    for name, chain in CHAINS.items():
+        if chain.number is not None:
+            for asset in (*assets.BY_CHAIN[name].values(), assets.WRAPPED[name]):
+                assert asset.id.startswith(f"eip155:{chain.number}/")

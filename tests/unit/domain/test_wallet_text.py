@@ -10,6 +10,7 @@ def test_a_printed_wallet_shows_nothing_of_its_key() -> None:
         id="wal_one",
         owner_id="own_one",
         family="solana",
+        chain="solana",
         address="7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU",
         custodian="kms-envelope",
         frozen=False,

@@ -146,7 +146,7 @@ def final(
 def sent(payer: Pubkey = ME) -> Sent:
     message = message_of(both_ways("route_v2")[0].instructions(), payer=payer)
     blank = bytes([message[1]]) + bytes(64 * message[1])
-    return Sent(blank + message, str(Signature.default()), Slot("blockhash", 1))
+    return Sent(blank + message, str(Signature.default()), Slot("blockhash", 1), str(payer))
 
 
 BUY_SOL = Intent(Amount(50, SOLANA_USDC), SOL, 50, str(ME))

@@ -17,7 +17,7 @@ from infra.venues.protocol import Sent
 URLS = ("http://one.test", "http://two.test")
 SLOT, HEIGHT, VALID_UNTIL = 5_000, 1_000, 999
 BORN = VALID_UNTIL - 150
-SENT = Sent(b"", "signature", Slot("blockhash", VALID_UNTIL))
+SENT = Sent(b"", "signature", Slot("blockhash", VALID_UNTIL), "wallet")
 FINAL = {"slot": 4_321, "confirmations": None, "err": None, "confirmationStatus": "finalized"}
 
 
@@ -145,7 +145,7 @@ async def test_many_attempts_are_asked_for_in_batches_and_answered_in_order() ->
         value = [FINAL if int(ref) % 2 else None for ref in refs]
         return {"context": {"slot": SLOT}, "value": value}
 
-    sent = tuple(Sent(b"", str(n), Slot("blockhash", VALID_UNTIL)) for n in range(600))
+    sent = tuple(Sent(b"", str(n), Slot("blockhash", VALID_UNTIL), "wallet") for n in range(600))
     seen, node = await look(dead_world(getSignatureStatuses=statuses), *sent)
     assert [one.fate for one in seen] == [Fate.DEAD, Fate.LANDED] * 300
     assert [method for method, _ in node.asked].count("getSignatureStatuses") == 3

@@ -10,7 +10,7 @@ from solders.account import Account
 
 from domain.assets import SOL, SOLANA_USDC
 from domain.errors import ChainUnavailable
-from domain.intents import Intent, Objection, Quote, Refusal, Slot, least_acceptable
+from domain.intents import Intent, Leg, LegKind, Objection, Quote, Refusal, Slot, least_acceptable
 from domain.money import Amount
 from infra.chains.solana.addresses import SYSTEM_PROGRAM, USDC_MINT, WSOL_MINT, associated_token_account
 from infra.chains.solana.rpc import SolanaRpc
@@ -68,7 +68,7 @@ async def examined(node: Node) -> tuple[Refusal, ...]:
     async with httpx.AsyncClient(transport=httpx.MockTransport(node)) as http:
         venue = JupiterVenue(JupiterApi("http://jupiter.test", http), SolanaRpc(("http://node.test",), http))
         message = Unsigned(message_of(SWAP.instructions()))
-        return await venue.examine(INTENT, QUOTE, Slot(str(BLOCKHASH), 1), message)
+        return await venue.examine(Leg(1, LegKind.SWAP, INTENT), QUOTE, Slot(str(BLOCKHASH), 1), message)
 
 
 BEFORE = held(10**9, 70_000_000)
