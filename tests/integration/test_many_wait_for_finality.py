@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from solders.hash import Hash
 from solders.keypair import Keypair
 
 from domain.attempts import MAX_ATTEMPTS, REBROADCAST_EVERY, Fate, Move, Sighting, Try, next_move
@@ -54,10 +55,10 @@ async def counted(node: SolanaNode) -> AsyncIterator[Counted]:
 def crowd(node: SolanaNode, size: int, *, landed: bool) -> list[Sent]:
     """Signed transfers of as many wallets; in a block that is not final yet, or waiting to be sent."""
     found = []
-    latest = node.call("getLatestBlockhash", {"commitment": "processed"})["value"]
+    latest = node.call("getLatestBlockhash", {"commitment": "confirmed"})["value"]
     for _ in range(size):
         wallet = Wallet(node, lamports=10**9 if landed else 0)
-        encoded = wallet.sign_transfer(Keypair().pubkey(), 10**6)
+        encoded = wallet.sign_transfer(Keypair().pubkey(), 10**6, Hash.from_string(latest["blockhash"]))
         raw = base64.b64decode(encoded)
         own = str(wallet.key.sign_message(raw[65:]))
         ref = node.call("sendTransaction", encoded, BLIND) if landed else own
@@ -109,3 +110,17 @@ async def test_what_is_in_no_block_is_sent_again(node: SolanaNode, counted: Coun
     tried = (Try(1, waiting.slot.nonce, seen, signed, signed),)
     later = signed + timedelta(seconds=3)
     assert next_move(tried, later, MAX_ATTEMPTS[LegKind.SWAP], NEVER) is Move.REBROADCAST
+
+
+async def test_what_a_fork_dropped_is_sent_again_and_lands_once(node: SolanaNode, counted: Counted) -> None:
+    node.advance(3)
+    (waiting,) = crowd(node, 1, landed=True)
+    (seen,) = await followed(counted.venue, [waiting])
+    assert seen.seen
+    node.fork(1)
+    (dropped,) = await followed(counted.venue, [waiting])
+    assert (dropped.fate, dropped.seen) == (Fate.PENDING, False)
+    await counted.venue.submit(waiting.payload)
+    node.advance(1 + node.options["--finalized-lag"])
+    (landed,) = await followed(counted.venue, [waiting])
+    assert (landed.fate, landed.succeeded) == (Fate.LANDED, True)

@@ -63,6 +63,12 @@ class Advance(_Body):
     slots: int = Field(ge=1, le=_MAX_ADVANCE)
 
 
+class Fork(_Body):
+    """How many of the newest blocks to lose."""
+
+    slots: int = Field(ge=1, le=MAX_LAG)
+
+
 class Doors:
     """The control endpoints of one chain. What they set is true at every commitment at once."""
 
@@ -76,6 +82,7 @@ class Doors:
             Route("/_control/pool", self.pool, methods=["PUT"]),
             Route("/_control/clock", self.clock, methods=["PUT"]),
             Route("/_control/advance", self.advance, methods=["PUT"]),
+            Route("/_control/fork", self.fork, methods=["PUT"]),
             Route("/_control/log", self.log, methods=["GET"]),
         ]
 
@@ -127,6 +134,11 @@ class Doors:
             self._pulse.beat()
             await asyncio.sleep(0)
         return JSONResponse({"slot": self._chain.tip.slot, "block_height": self._chain.tip.height})
+
+    async def fork(self, request: Request) -> JSONResponse:
+        tip = self._chain.fork(Fork.model_validate_json(await request.body()).slots)
+        self._pulse.beat()
+        return JSONResponse({"slot": tip.slot, "blockhash": str(tip.blockhash)})
 
     async def log(self, request: Request) -> JSONResponse:
         return JSONResponse(self._chain.ledger.received())
