@@ -60,6 +60,7 @@ class Chain:
 
     def __init__(self, ledger: Ledger, machine: Machine, pace: Pace) -> None:
         self.ledger, self.machine, self.pace = ledger, machine, pace
+        self.helius_price: int | None = None  # micro-lamports a unit; None: a plain node without Helius' method
         self._pending: dict[str, _Pending] = {}
         self._undo: dict[Pubkey, deque[tuple[int, Account | None]]] = {}
         self._undo_slots: deque[tuple[int, tuple[Pubkey, ...]]] = deque()

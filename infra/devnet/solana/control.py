@@ -69,6 +69,12 @@ class Fork(_Body):
     slots: int = Field(ge=1, le=MAX_LAG)
 
 
+class Helius(_Body):
+    """What Helius recommends, in micro-lamports a unit; null: this node is not Helius'."""
+
+    price_micro_lamports: int | None = Field(ge=0, le=_U64)
+
+
 class Doors:
     """The control endpoints of one chain. What they set is true at every commitment at once."""
 
@@ -83,6 +89,7 @@ class Doors:
             Route("/_control/clock", self.clock, methods=["PUT"]),
             Route("/_control/advance", self.advance, methods=["PUT"]),
             Route("/_control/fork", self.fork, methods=["PUT"]),
+            Route("/_control/helius", self.helius, methods=["PUT"]),
             Route("/_control/log", self.log, methods=["GET"]),
         ]
 
@@ -139,6 +146,11 @@ class Doors:
         tip = self._chain.fork(Fork.model_validate_json(await request.body()).slots)
         self._pulse.beat()
         return JSONResponse({"slot": tip.slot, "blockhash": str(tip.blockhash)})
+
+    async def helius(self, request: Request) -> JSONResponse:
+        wanted = Helius.model_validate_json(await request.body())
+        self._chain.helius_price = wanted.price_micro_lamports
+        return JSONResponse(wanted.model_dump())
 
     async def log(self, request: Request) -> JSONResponse:
         return JSONResponse(self._chain.ledger.received())

@@ -37,6 +37,7 @@ from infra.venues.jupiter.assembly import MAX_UNITS, assemble, units_for
 from infra.venues.jupiter.decoding import payload_of
 from infra.venues.jupiter.effect import token_account_of
 from infra.venues.jupiter.fate import sightings
+from infra.venues.jupiter.priority import PriorityFees
 from infra.venues.jupiter.settlement import settlement_of
 from infra.venues.jupiter.simulation import objections, units_used
 from infra.venues.jupiter.strangers import strangers_of
@@ -56,8 +57,8 @@ class JupiterVenue:
     name = "jupiter"
     sequential = False
 
-    def __init__(self, api: JupiterApi, rpc: SolanaRpc) -> None:
-        self._api, self._rpc = api, rpc
+    def __init__(self, api: JupiterApi, rpc: SolanaRpc, helius: SolanaNode | None = None) -> None:
+        self._api, self._rpc, self._fees = api, rpc, PriorityFees(helius)
 
     def legs(self, intent: Intent) -> tuple[Leg, ...]:
         """A swap, and nothing before it: Solana's tokens need no approval."""
@@ -81,6 +82,8 @@ class JupiterVenue:
     async def build(self, leg: Leg, quote: Quote, slot: Slot) -> Unsigned:
         """Our own message around Jupiter's instructions, with a compute limit that a simulation measured.
 
+        What it offers per unit is what the network asks now, raised with each earlier payload of the leg.
+
         Errors: QUOTE_UNAVAILABLE, CHAIN_UNAVAILABLE (retried), NO_ROUTE (final).
         """
         built = await self._route(leg.intent)
@@ -89,9 +92,10 @@ class JupiterVenue:
 
         async def measured(node: SolanaNode) -> bytes:
             tables = await usable_tables(node, named)
-            widest = assemble(built, wallet, minimum, slot.nonce, tables, MAX_UNITS)
+            price = await self._fees.price(node, built, slot.earlier)
+            widest = assemble(built, wallet, minimum, slot.nonce, tables, MAX_UNITS, price)
             units = units_for(await units_used(node, widest))
-            return assemble(built, wallet, minimum, slot.nonce, tables, units)
+            return assemble(built, wallet, minimum, slot.nonce, tables, units, price)
 
         try:
             return Unsigned(await self._rpc.ask(measured))
