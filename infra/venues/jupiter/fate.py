@@ -5,7 +5,8 @@ last valid one. Once a finalized block is higher, all blocks that could hold it 
 them all, and says "not there" after it knew of that block, tells the truth for ever.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -26,8 +27,39 @@ _SLOT = TypeAdapter(int)
 _HEAD = TypeAdapter(BlockHead | None)
 
 
+async def seconded(
+    node: SolanaNode, others: Sequence[SolanaNode], sent: tuple[Sent, ...], seen: tuple[Sighting, ...]
+) -> tuple[Sighting, ...]:
+    """What `node` saw, where `others` are there with every death proven by one of them as well, else UNKNOWN.
+
+    The proof then holds the answers of both. One node alone may be led astray by its own defect or its provider.
+    """
+    dead = [at for at, sighting in enumerate(seen) if sighting.fate is Fate.DEAD]
+    if not others or not dead:
+        return seen
+    found = dict(enumerate(seen))
+    for at in dead:
+        alone = f"dead to {node.host} alone: no second node proves it; see that another one answers"
+        found[at] = replace(seen[at], fate=Fate.UNKNOWN, proof=(), detail=alone)
+    for other in others:
+        asked = [at for at in dead if found[at].fate is Fate.UNKNOWN]
+        try:
+            said = await sightings(other, tuple(sent[at] for at in asked)) if asked else ()
+        except (ChainUnavailable, RpcRefusal):
+            continue
+        for at, second in zip(asked, said, strict=True):
+            if second.fate is Fate.DEAD:
+                proof = tuple((f"second_{name}", value) for name, value in second.proof)
+                found[at] = replace(seen[at], proof=seen[at].proof + proof)
+            elif second.seen or second.fate is Fate.LANDED:
+                dead.remove(at)  # no third node outvotes one that has it
+                contradiction = f"dead to {node.host}, but {other.host} sees it: {second.detail}"
+                found[at] = replace(found[at], detail=contradiction)
+    return tuple(found.values())
+
+
 async def sightings(node: SolanaNode, sent: tuple[Sent, ...]) -> tuple[Sighting, ...]:
-    """Look at every attempt through one node: answers of two nodes do not add up to a proof.
+    """Look at every attempt through one node: halves of a proof from two nodes do not add up to one.
 
     The height is read before the statuses: whatever could still land was then already settled.
     Errors: CHAIN_UNAVAILABLE (retried); RpcRefusal.

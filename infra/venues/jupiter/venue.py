@@ -36,7 +36,7 @@ from infra.venues.jupiter.api import Built, JupiterApi
 from infra.venues.jupiter.assembly import MAX_UNITS, assemble, units_for
 from infra.venues.jupiter.decoding import payload_of
 from infra.venues.jupiter.effect import token_account_of
-from infra.venues.jupiter.fate import sightings
+from infra.venues.jupiter.fate import seconded, sightings
 from infra.venues.jupiter.priority import PriorityFees
 from infra.venues.jupiter.settlement import settlement_of
 from infra.venues.jupiter.simulation import objections, units_used
@@ -171,11 +171,20 @@ class JupiterVenue:
         return Receipt("; ".join(answers))
 
     async def look_up(self, sent: tuple[Sent, ...]) -> tuple[Sighting, ...]:
-        """The fate of each, in order; UNKNOWN for all when no node answers."""
+        """The fate of each, in order; UNKNOWN for all when no node answers.
+
+        With several nodes configured, death takes two that prove it.
+        """
         if not sent:
             return ()
+
+        async def seen(node: SolanaNode) -> tuple[SolanaNode, tuple[Sighting, ...]]:
+            return node, await sightings(node, sent)
+
         try:
-            return await self._rpc.ask(lambda node: sightings(node, sent))
+            node, first = await self._rpc.ask(seen)
+            others = [other for other in self._rpc.nodes if other is not node]
+            return await seconded(node, others, sent, first)
         except (ChainUnavailable, RpcRefusal) as error:
             return tuple(Sighting(Fate.UNKNOWN, detail=str(error)) for _ in sent)
 
