@@ -1,5 +1,6 @@
 # `make` alone tells what there is. Needed beforehand: python3 >= 3.11, git, make, Go >= 1.24 (Temporal is
-# built once where it cannot be downloaded), node (EVM). Everything else arrives by itself.
+# built once where it cannot be downloaded), Node.js >= 18 with npm (the EVM node and its contracts). Everything
+# else arrives by itself.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -29,7 +30,7 @@ help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## everything the other targets need (they call it themselves)
-	@$(IN)/python -m infra.devnet.toolchain
+	@$(IN)/python -m infra.devnet.tools
 
 test: setup ## what continuous integration runs: format, lint, types, rooms, all tests
 	$(IN)/ruff format --check .

@@ -15,7 +15,8 @@ from cli.demo_story import DemoFailed, Facts, Places, play
 from infra.config import EX_CONFIG
 from infra.devnet.postgres import PostgresUnavailable
 from infra.devnet.tenancy import Occupied, Tenancy
-from infra.devnet.toolchain import ToolMissing, temporal_binary_shown
+from infra.devnet.toolchain import ToolMissing
+from infra.devnet.tools import get_tools
 from infra.devnet.world import PORT_BASE, World, WorldBroken
 
 # Beside the ports of `tripwire dev`, so that both may run.
@@ -33,7 +34,7 @@ def demo(
     """Watch one rule become settled money. Exit 0 only if the chain equals the book to the base unit."""
     progress = Console(stderr=True)
     try:
-        temporal_binary_shown(progress)
+        get_tools(progress)
         facts = asyncio.run(_run(state, port_base, progress))
     except (WorldBroken, Occupied, ToolMissing, PostgresUnavailable) as failure:
         progress.print(str(failure), markup=False)

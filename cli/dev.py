@@ -14,7 +14,8 @@ from rich.table import Table
 from infra.config import EX_CONFIG
 from infra.devnet.postgres import PostgresUnavailable
 from infra.devnet.tenancy import Occupied
-from infra.devnet.toolchain import ToolMissing, temporal_binary_shown
+from infra.devnet.toolchain import ToolMissing
+from infra.devnet.tools import get_tools
 from infra.devnet.world import World, WorldBroken
 
 
@@ -23,7 +24,7 @@ def dev(state: Path, port_base: int, without: str) -> None:
     console = Console(stderr=True)
     left_out = [name.strip() for name in without.split(",") if name.strip()]
     try:
-        temporal_binary_shown(console)
+        get_tools(console)
         world = World(state, port_base, without=left_out, say=lambda line: _say(console, line))
         asyncio.run(_run(world, console))
     except (WorldBroken, Occupied, ToolMissing, PostgresUnavailable) as failure:
@@ -66,6 +67,7 @@ def _whereabouts(world: World) -> Table:
         ("Postgres", world.env["DATABASE_URL"]),
         ("KMS", world.env["KMS_ENDPOINT"]),
         ("Solana", world.env["SOLANA_RPC_URL"]),
+        ("EVM", world.env["EVM_RPC_URL"]),
         ("Kalshi", world.env["KALSHI_URL"]),
         ("Jupiter", world.env["JUPITER_URL"]),
         ("all of it, with keys", str(world.state / "dev.env")),

@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 
 import httpx
 
+from infra.chains.evm.market import GWEI
+from infra.chains.evm.rpc import EvmRpc
 from infra.chains.solana.rpc import SolanaNode, SolanaRpc
 from infra.config import Settings
 from infra.feeds.kalshi.feed import KalshiFeed
@@ -14,6 +16,7 @@ from infra.feeds.protocol import Feed
 from infra.venues.jupiter.api import JupiterApi
 from infra.venues.jupiter.venue import JupiterVenue
 from infra.venues.protocol import Venue
+from infra.venues.uniswap.venue import UniswapVenue
 
 # Each call names its own deadline; this one only catches a call that forgot to.
 LAST_RESORT_S = 15
@@ -26,9 +29,13 @@ async def open_venues(settings: Settings) -> AsyncIterator[Mapping[str, Venue]]:
     async with httpx.AsyncClient(timeout=LAST_RESORT_S) as http:
         key = settings.jupiter_api_key.get_secret_value() if settings.jupiter_api_key else None
         helius = SolanaNode(settings.helius_url, http, ESTIMATE_DEADLINE_S) if settings.helius_url else None
-        rpc = SolanaRpc(settings.solana_rpc_urls, http)
-        jupiter = JupiterVenue(JupiterApi(settings.jupiter_url, http, key), rpc, helius)
-        yield {jupiter.name: jupiter}
+        solana = SolanaRpc(settings.solana_rpc_urls, http)
+        jupiter = JupiterVenue(JupiterApi(settings.jupiter_url, http, key), solana, helius)
+        venues: dict[str, Venue] = {jupiter.name: jupiter}
+        if (chain := settings.chains.get(UniswapVenue.name)) and chain.number:
+            rpc = EvmRpc(settings.evm_rpc_urls, chain.number, http)
+            venues[UniswapVenue.name] = UniswapVenue(rpc, chain, settings.gas_cap_gwei * GWEI)
+        yield venues
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.devnet import postgres, temporal
+from infra.devnet.evm.rpc import settled_state_is_readable
 from infra.devnet.health import healthy
 from infra.devnet.kalshi.credentials import KEY_ID, mint
 from infra.devnet.ports import LOOPBACK
@@ -31,7 +32,7 @@ class Part:
 
 
 def surroundings(
-    state: Path, ports: Mapping[str, int], temporal_binary: Path, slot_ms: int, finalized_lag: int
+    state: Path, ports: Mapping[str, int], temporal_binary: Path, slot_ms: int, finalized_lag: int, evm_block_s: float
 ) -> list[Part]:
     """What the product lives among: real servers, and stand-ins for services that cannot be had here."""
     chosen = temporal.settings()
@@ -56,6 +57,8 @@ def surroundings(
         *("--port", ports["solana"], "--ws-port", ports["solana websocket"], "--state", state / "solana.sqlite"),
         *("--slot-ms", slot_ms, "--finalized-lag", finalized_lag),
     )
+    evm_options = ("--port", ports["evm"], "--state", state / "evm", "--block-s", evm_block_s)
+    evm = module("infra.devnet.evm", *evm_options)
     jupiter = module("infra.devnet.jupiter", "--port", ports["jupiter"], "--solana-url", solana_url)
     return [
         Part("postgres", ("postgres",), postgres_program, lambda _: postgres.ready(ports["postgres"])),
@@ -66,6 +69,12 @@ def surroundings(
             ("solana", "solana websocket"),
             lambda: Program("solana", solana),
             _answers(ports["solana"], "/health"),
+        ),
+        Part(
+            "evm",
+            ("evm",),
+            lambda: Program("evm", evm),
+            lambda _: settled_state_is_readable(f"http://{LOOPBACK}:{ports['evm']}"),
         ),
         Part("kalshi", ("kalshi",), kalshi_program, _answers(ports["kalshi"], "/trade-api/v2/exchange/status")),
         Part(

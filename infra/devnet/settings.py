@@ -9,8 +9,7 @@ from infra.devnet.kms.client import CREDENTIALS, REGION
 from infra.devnet.ports import LOOPBACK
 from infra.devnet.state import write_private
 
-# Added to the port base; Temporal's two stand in `temporal-dev.yaml`. The workers' are for their metrics;
-# 9 is free.
+# Added to the port base; Temporal's two stand in `temporal-dev.yaml`. The workers' are for their metrics.
 _OFFSETS = {
     "api": 0,
     "postgres": 3,
@@ -19,6 +18,7 @@ _OFFSETS = {
     "solana websocket": 6,
     "kalshi": 7,
     "jupiter": 8,
+    "evm": 9,
     "executor": 10,
     "signer": 11,
     "watcher": 12,
@@ -52,6 +52,8 @@ def settings(ports: dict[str, int], state: Path, kms_key_id: str, kalshi_key_id:
         "TRIPWIRE_KMS_KEY_ID": kms_key_id,
         "TRIPWIRE_AWS_REGION": REGION,
         "TRIPWIRE_SOLANA_RPC_URLS": f"http://{LOOPBACK}:{ports['solana']}",
+        "TRIPWIRE_EVM_RPC_URLS": f"http://{LOOPBACK}:{ports['evm']}",
+        "TRIPWIRE_EVM_CHAIN": "anvil",
         "TRIPWIRE_JUPITER_URL": f"http://{LOOPBACK}:{ports['jupiter']}",
         "TRIPWIRE_KALSHI_URL": f"http://{kalshi}/trade-api/v2",
         "TRIPWIRE_KALSHI_WS_URL": f"ws://{kalshi}/trade-api/ws/v2",
@@ -77,6 +79,7 @@ def for_other_tools(ports: dict[str, int], told: dict[str, str]) -> dict[str, st
         "AWS_ENDPOINT_URL_KMS": told["TRIPWIRE_KMS_ENDPOINT"],
         "SOLANA_RPC_URL": told["TRIPWIRE_SOLANA_RPC_URLS"],
         "SOLANA_WS_URL": f"ws://{LOOPBACK}:{ports['solana websocket']}",
+        "EVM_RPC_URL": told["TRIPWIRE_EVM_RPC_URLS"],
         "JUPITER_URL": told["TRIPWIRE_JUPITER_URL"],
         "KALSHI_URL": told["TRIPWIRE_KALSHI_URL"],
         "KALSHI_WS_URL": told["TRIPWIRE_KALSHI_WS_URL"],

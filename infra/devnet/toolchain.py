@@ -1,7 +1,4 @@
-"""Find the `temporal` program, or get it: on PATH, in the project's cache, as the SDK does, or built with Go.
-
-`python -m infra.devnet.toolchain` is part of `make setup`.
-"""
+"""Find the `temporal` program, or get it: on PATH, in the project's cache, as the SDK does, or built with Go."""
 
 import fcntl
 import os
@@ -11,14 +8,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-from rich.console import Console
 
 BUILT_VERSION = "v1.5.1"  # later ones have replace directives, with which `go install` refuses
 OLDEST_CLI = (1, 5)  # Source: the flags of `server start-dev` used in infra/devnet/temporal.py
@@ -29,7 +23,6 @@ PROBE_TIMEOUT_S = 5  # where the download host is not to be reached, Go is the n
 DOWNLOAD_TIMEOUT_S = 300  # some 50 MB
 BUILD_TIMEOUT_S = 1800  # about 3 minutes on two cores, with all modules still to fetch
 DOWNLOAD_HOST = "https://temporal.download"  # Source: sdk-core, ephemeral_server
-PLAIN_NEWS_EVERY_S = 15  # a log without a terminal wants a sign of life, not an animation
 
 
 class ToolMissing(Exception):
@@ -55,7 +48,7 @@ def temporal_binary(say: Callable[[str], None] = lambda _: None) -> Path:
     if cached.exists() and _usable(cached):
         return cached
     cached.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(cached.with_suffix(".lock"), say):
+    with alone(cached.with_suffix(".lock"), say):
         if cached.exists() and _usable(cached):
             return cached  # another clone was faster
         with tempfile.TemporaryDirectory(dir=cached.parent, prefix=".getting-") as scratch:
@@ -82,13 +75,13 @@ def _at_least(found: re.Match[str] | None, oldest: tuple[int, int]) -> bool:
 
 
 @contextmanager
-def _alone(lock: Path, say: Callable[[str], None]) -> Iterator[None]:
+def alone(lock: Path, say: Callable[[str], None]) -> Iterator[None]:
     """Two clones on one machine must not build the same thing twice; the kernel frees a dead one's lock."""
     with lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("another run is getting Temporal; waiting for it")
+            say("another run is getting the same; waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -159,49 +152,3 @@ def _built(scratch: Path, say: Callable[[str], None]) -> Path:
     if building.returncode != 0 or not _usable(built):
         raise ToolMissing(f"Temporal could not be built with `go install`; Go said:\n{words}\nMend that, {other}.")
     return built
-
-
-def temporal_binary_shown(console: Console) -> Path:
-    """`temporal_binary`, with signs of life: a spinner on a terminal, a line now and then elsewhere.
-
-    Errors: ToolMissing.
-    """
-    steps: list[str] = []
-    with ThreadPoolExecutor(1) as thread:
-        getting = thread.submit(temporal_binary, steps.append)
-        if console.is_terminal:
-            _spin(console, getting, steps)
-        else:
-            _tell(console, getting, steps)
-    return getting.result()
-
-
-def _spin(console: Console, getting: Future[Path], steps: list[str]) -> None:
-    started = time.monotonic()
-    with console.status("looking for Temporal") as status:
-        while not wait([getting], timeout=0.5).done:
-            if steps:
-                status.update(f"{steps[-1]}, {time.monotonic() - started:.0f} s so far")
-
-
-def _tell(console: Console, getting: Future[Path], steps: list[str]) -> None:
-    started = told_at = time.monotonic()
-    told = ""
-    while not wait([getting], timeout=0.5).done:
-        now = time.monotonic()
-        if steps and (steps[-1] != told or now - told_at > PLAIN_NEWS_EVERY_S):
-            told, told_at = steps[-1], now
-            console.print(f"{told}, {now - started:.0f} s so far", soft_wrap=True)
-
-
-def main() -> None:
-    console = Console(stderr=True)
-    try:
-        console.print(f"Temporal: {temporal_binary_shown(console)}", soft_wrap=True, highlight=False)
-    except ToolMissing as missing:
-        console.print(str(missing), soft_wrap=True, highlight=False, markup=False)
-        raise SystemExit(1) from None
-
-
-if __name__ == "__main__":
-    main()

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from infra.devnet import parts
+from infra.devnet.evm.toolchain import evm_toolchain
 from infra.devnet.kalshi.credentials import KEY_ID
 from infra.devnet.kms.client import ensure_key
 from infra.devnet.parts import PRODUCT, Part
@@ -33,8 +34,9 @@ from infra.devnet.toolchain import temporal_binary
 PORT_BASE = 7400
 FINALIZED_LAG = 32  # slots, as on Solana itself
 SLOT_MS = 400  # Solana's own pace
+EVM_BLOCK_S = 1.0  # mainnet takes 12; nobody wants to wait for that. 0: a block for every transaction
 READY_TIMEOUT_S = 120  # all parts together take some 10 s on two idle cores
-STEP_TIMEOUT_S = 120  # migration, first keys
+STEP_TIMEOUT_S = 120  # contracts, migration, first keys
 LOOK_EVERY_S = 0.1
 HIGHEST_PORT = 65_535
 OVER_ALL = "*"
@@ -69,6 +71,7 @@ class World:
         without: Collection[str] = (),
         slot_ms: int = SLOT_MS,
         finalized_lag: int = FINALIZED_LAG,
+        evm_block_s: float = EVM_BLOCK_S,
         overrides: Mapping[str, Mapping[str, str]] | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -88,7 +91,7 @@ class World:
         self.env: dict[str, str] = {}
         self.overrides = {name: dict(values) for name, values in (overrides or {}).items()}
         self._without = frozenset(without)
-        self._pace = (slot_ms, finalized_lag)
+        self._pace = (slot_ms, finalized_lag, evm_block_s)
         self._say = say
         self._parts: dict[str, Part] = {}
         self._running: dict[str, Running] = {}
@@ -100,6 +103,7 @@ class World:
     async def __aenter__(self) -> Self:
         """Errors: WorldBroken, ToolMissing, Occupied, PostgresUnavailable: each with a sentence to show."""
         binary = await asyncio.to_thread(temporal_binary, self._say)
+        await asyncio.to_thread(evm_toolchain, self._say)
         self._tenancy = Tenancy(self.state)
         try:
             (self.state / "logs").mkdir(mode=0o700, exist_ok=True)
@@ -188,6 +192,7 @@ class World:
         told = settings(self.ports, self.state, key, KEY_ID)
         self.env = told
         keys_file = self.state / "keys.json"
+        await self._step("contracts", module("infra.devnet.evm.deploy", "--url", self.url("evm")))
         await self._step("migrate", module("infra.db.migrate"))
         await self._step("bootstrap", module("api.bootstrap", "--keys-file", keys_file))
         keys = json.loads(keys_file.read_bytes())
@@ -266,7 +271,7 @@ class World:
         """Ours first, then what they talked to, then where all of it is written down."""
         if self._watching:
             self._watching.cancel()
-        for together in (PRODUCT, ("jupiter", "kalshi", "solana", "kms"), ("temporal",), ("postgres",)):
+        for together in (PRODUCT, ("jupiter", "kalshi", "solana", "evm", "kms"), ("temporal",), ("postgres",)):
             await asyncio.gather(*(self.stop(name) for name in together))
         if self._tenancy:
             self._tenancy.release()

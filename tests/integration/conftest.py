@@ -10,6 +10,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from infra.db.book import Book
 from infra.db.migrate import migrate
 from infra.devnet.temporal import TemporalDev
+from tests.world.anvil import Anvil, anvil
 from tests.world.postgres import postgres_server
 from tests.world.temporal import temporal_server
 
@@ -39,3 +40,18 @@ def temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TemporalDev]:
 @pytest.fixture(scope="session")
 async def client(temporal: TemporalDev) -> Client:
     return await Client.connect(temporal.address, data_converter=pydantic_data_converter)
+
+
+@pytest.fixture(scope="session")
+async def anvil_node(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Anvil]:
+    """One EVM node with contracts and liquidity. Tests that change it want `evm`."""
+    async with anvil(tmp_path_factory.mktemp("anvil")) as node:
+        yield node
+
+
+@pytest.fixture
+async def evm(anvil_node: Anvil) -> AsyncIterator[Anvil]:
+    """The EVM chain as it was deployed: what a test does to it is undone."""
+    before = await anvil_node.snapshot()
+    yield anvil_node
+    await anvil_node.revert(before)

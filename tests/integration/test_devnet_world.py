@@ -17,6 +17,8 @@ import pytest
 from dotenv import dotenv_values
 
 from infra.devnet import postgres
+from infra.devnet.evm.contracts import LAST, is_there
+from infra.devnet.evm.rpc import EvmRpc
 from infra.devnet.ports import LOOPBACK, free_base, free_port, is_free
 from infra.devnet.processes import Child, Identity, Program
 from infra.devnet.restarts import MOST, WINDOW_S, Restarts
@@ -90,6 +92,20 @@ async def test_postgres_comes_back_with_its_rows_after_kill_9(world: World) -> N
         await until(the_owner_is_still_known, PATIENCE_S)
 
 
+async def test_the_evm_chain_has_its_contracts_and_keeps_them_when_its_node_is_killed(world: World) -> None:
+    async with EvmRpc(world.env["EVM_RPC_URL"]) as rpc:
+        assert await is_there(rpc, LAST)
+        before = world.pid("evm")
+        os.kill(before, signal.SIGKILL)
+
+        async def another_runs() -> bool:
+            return world.pid("evm") != before
+
+        await until(another_runs, PATIENCE_S)
+        await world.wait_ready("evm")
+        assert await is_there(rpc, LAST)
+
+
 async def test_what_is_stopped_stays_down_until_it_is_started_with_new_settings(world: World) -> None:
     await world.stop("watcher")
     assert is_free(world.ports["watcher"])
@@ -146,7 +162,18 @@ def test_a_killed_supervisor_takes_all_along_and_the_next_one_goes_on(
     _wait(dev_env.exists, killed)
     family = _noted(tmp_path)
     owner_key = dotenv_values(dev_env)["TRIPWIRE_OWNER_KEY"]
-    assert set(family) == {"postgres", "temporal", "kms", "solana", "kalshi", "jupiter", "executor", "signer", "api"}
+    assert set(family) == {
+        "postgres",
+        "temporal",
+        "kms",
+        "solana",
+        "evm",
+        "kalshi",
+        "jupiter",
+        "executor",
+        "signer",
+        "api",
+    }
     killed.kill()
     killed.wait(PATIENCE_S)
     if sys.platform == "linux":  # elsewhere the next start ends them

@@ -1,4 +1,4 @@
-"""The custodian `kms-envelope`: an Ed25519 key, sealed by a data key that only the key service can unwrap."""
+"""The custodian `kms-envelope`: a wallet's key, sealed by a data key that only the key service can unwrap."""
 
 import asyncio
 import base64
@@ -11,21 +11,18 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from solders.pubkey import Pubkey
 
 from domain.errors import KeyAccessDenied, SigningUnavailable
 from domain.identity import canonical
 from domain.wallets import Wallet
+from infra.custody.kms_envelope.curves import CURVES, SECRET_BYTES, Curve
 from infra.custody.protocol import NewKey
 
 if TYPE_CHECKING:
     from mypy_boto3_kms.client import KMSClient
 
 NAME = "kms-envelope"
-SEED_BYTES = 32
 NONCE_BYTES = 12  # Source: NIST SP 800-38D, the length GCM is made for
 TAG_BYTES = 16
 
@@ -63,23 +60,29 @@ class KmsEnvelope:
 
     async def create(self, wallet_id: str, owner_id: str, family: str) -> NewKey:
         """A fresh key for a wallet. Errors: SIGNING_UNAVAILABLE (retried), KEY_ACCESS_DENIED (final)."""
-        return await asyncio.to_thread(self._create, _context(wallet_id, owner_id))
+        curve = _curve(family)
+        return await asyncio.to_thread(self._create, curve, _context(wallet_id, owner_id, curve))
 
     async def sign(self, wallet: Wallet, message: bytes) -> bytes:
-        """The 64-byte Ed25519 signature. Errors: SIGNING_UNAVAILABLE (retried), KEY_ACCESS_DENIED (final)."""
-        # The context is rebuilt from whose wallet this is, so another wallet's sealed key does not open here.
-        return await asyncio.to_thread(self._sign, wallet, _context(wallet.id, wallet.owner_id), message)
+        """The signature of the wallet's family, the same each time: 64 bytes for `solana`, 65 for `evm`.
 
-    def _create(self, context: dict[str, str]) -> NewKey:
+        Errors: SIGNING_UNAVAILABLE (retried), KEY_ACCESS_DENIED (final).
+        """
+        # The context is rebuilt from whose wallet this is, so another wallet's sealed key does not open here.
+        curve = _curve(wallet.family)
+        context = _context(wallet.id, wallet.owner_id, curve)
+        return await asyncio.to_thread(self._sign, curve, wallet, context, message)
+
+    def _create(self, curve: Curve, context: dict[str, str]) -> NewKey:
         with _meaning():
             data_key = self._kms.generate_data_key(KeyId=self._key_id, KeySpec="AES_256", EncryptionContext=context)
         nonce = secrets.token_bytes(NONCE_BYTES)
-        with _wiped(SEED_BYTES) as seed:
-            seed[:] = secrets.token_bytes(SEED_BYTES)
-            public = _private_key(seed).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-            ciphertext = AESGCM(data_key["Plaintext"]).encrypt(nonce, seed, _associated(context))
+        with _wiped(SECRET_BYTES) as secret:
+            curve.fill(secret)
+            address = curve.address(secret)
+            ciphertext = AESGCM(data_key["Plaintext"]).encrypt(nonce, secret, _associated(context))
         return NewKey(
-            address=str(Pubkey.from_bytes(public)),
+            address=address,
             sealed={
                 "v": "1",
                 "kms_key": data_key["KeyId"],
@@ -89,32 +92,32 @@ class KmsEnvelope:
             },
         )
 
-    def _sign(self, wallet: Wallet, context: dict[str, str], message: bytes) -> bytes:
+    def _sign(self, curve: Curve, wallet: Wallet, context: dict[str, str], message: bytes) -> bytes:
         sealed = _unpacked(wallet.sealed_key)
         with _meaning():
             data_key = self._kms.decrypt(
                 CiphertextBlob=sealed["data_key"], KeyId=self._key_id, EncryptionContext=context
             )
-        with _wiped(SEED_BYTES) as seed:
+        with _wiped(SECRET_BYTES) as secret:
             try:
                 AESGCM(data_key["Plaintext"]).decrypt_into(
-                    sealed["nonce"], sealed["ciphertext"], _associated(context), seed
+                    sealed["nonce"], sealed["ciphertext"], _associated(context), secret
                 )
             except (InvalidTag, ValueError):
                 raise KeyAccessDenied(f"the sealed key of {wallet.id} was changed or belongs elsewhere") from None
-            key = _private_key(seed)
-            public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-            if str(Pubkey.from_bytes(public)) != wallet.address:
+            if curve.address(secret) != wallet.address:
                 raise KeyAccessDenied(f"the sealed key of {wallet.id} is not the key of its address")
-            return key.sign(message)
+            return curve.sign(secret, message)
 
 
-def _private_key(seed: bytearray) -> Ed25519PrivateKey:
-    return Ed25519PrivateKey.from_private_bytes(seed)
+def _curve(family: str) -> Curve:
+    if family not in CURVES:
+        raise KeyAccessDenied(f"{NAME} holds no keys of family {family!r}: it holds {', '.join(CURVES)}")
+    return CURVES[family]
 
 
-def _context(wallet_id: str, owner_id: str) -> dict[str, str]:
-    return {"tenant": owner_id, "purpose": "wallet-key", "wallet": wallet_id}
+def _context(wallet_id: str, owner_id: str, curve: Curve) -> dict[str, str]:
+    return {"tenant": owner_id, "purpose": "wallet-key", "wallet": wallet_id, **curve.context}
 
 
 def _associated(context: Mapping[str, str]) -> bytes:
