@@ -12,8 +12,10 @@ from solders.message import CompileError, MessageV0, to_bytes_versioned
 from solders.pubkey import Pubkey
 
 from domain.errors import QuoteUnavailable
+from domain.intents import Slot
 from infra.chains.solana.message import MAX_TRANSACTION_BYTES, Tables
 from infra.venues.jupiter import api
+from infra.venues.jupiter.durable import advance, blockhash_of
 from infra.venues.jupiter.layout import UnreadableRoute, tightened
 
 MAX_UNITS: Final = 1_400_000  # what one transaction may use at most. Source: solana, MAX_COMPUTE_UNIT_LIMIT
@@ -24,9 +26,11 @@ _SIGNATURE_BYTES: Final = 64
 
 
 def assemble(
-    built: api.Built, wallet: str, minimum_base: int, blockhash: str, tables: Tables, units: int, price: int
+    built: api.Built, wallet: str, minimum_base: int, slot: Slot, tables: Tables, units: int, price: int
 ) -> bytes:
     """The message: limit, price, setup, swap, cleanup; payer is the wallet, the blockhash our slot's.
+
+    A slot that is durable has its nonce advanced before all else.
 
     `price` is micro-lamports per unit.
     Tips and other instructions that Jupiter may offer are left out. Tables hold what the chain said of them.
@@ -36,13 +40,14 @@ def assemble(
         swap = built.swap.model_copy(update={"data": _text(tightened(_bytes(built.swap.data), minimum_base))})
         given = [*built.setup, swap, *([built.cleanup] if built.cleanup else [])]
         instructions = [
+            *advance(slot, wallet),
             set_compute_unit_limit(units),
             set_compute_unit_price(price),
             *(_instruction(one) for one in given),
         ]
         looked_up = [AddressLookupTableAccount(key, list(held)) for key, held in tables.items()]
         message = MessageV0.try_compile(
-            Pubkey.from_string(wallet), instructions, looked_up, Hash.from_string(blockhash)
+            Pubkey.from_string(wallet), instructions, looked_up, Hash.from_string(blockhash_of(slot))
         )
         raw = bytes(to_bytes_versioned(message))
     except (UnreadableRoute, CompileError, ValueError, binascii.Error) as error:

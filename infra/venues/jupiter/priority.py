@@ -14,12 +14,12 @@ from infra.chains.solana.answers import RecentPrice
 from infra.chains.solana.rpc import RpcRefusal, SolanaNode
 from infra.venues.jupiter import api
 from infra.venues.jupiter.assembly import MAX_UNITS
+from infra.venues.jupiter.durable import SET_PRICE
 
 # With all units a transaction may use, the price stays within what the examination allows.
 MAX_PRICE_MICRO_LAMPORTS: Final = (MAX_FEE_LAMPORTS - SIGNATURE_FEE_LAMPORTS) * MICRO // MAX_UNITS
 
 _MAX_ACCOUNTS: Final = 128  # Source: MAX_TX_ACCOUNT_LOCKS of the validator, which bounds both questions
-_SET_PRICE: Final = b"\x03"  # + u64. Source: solana-compute-budget-interface
 
 
 class _Estimate(BaseModel):
@@ -40,13 +40,12 @@ class PriorityFees:
     def __init__(self, helius: SolanaNode | None = None) -> None:
         self._helius = helius
 
-    async def price(self, node: SolanaNode, built: api.Built, earlier: int) -> int:
-        """Micro-lamports per unit for a route whose leg has so many payloads behind it, within our bound."""
-        places = _writable(built)
-        estimate = await self._recommended(places)
+    async def price(self, node: SolanaNode, places: list[str], advised: int, earlier: int) -> int:
+        """Micro-lamports per unit to write to `places`, with so many payloads of the leg behind, within our bound."""
+        estimate = await self._recommended(places[:_MAX_ACCOUNTS])
         if estimate is None:
-            estimate = await _recent(node, places)
-        return escalated(max(estimate, advised(built)), earlier, MAX_PRICE_MICRO_LAMPORTS)
+            estimate = await _recent(node, places[:_MAX_ACCOUNTS])
+        return escalated(max(estimate, advised), earlier, MAX_PRICE_MICRO_LAMPORTS)
 
     async def _recommended(self, places: list[str]) -> int | None:
         if self._helius is None:
@@ -58,14 +57,14 @@ class PriorityFees:
             return None
 
 
-def advised(built: api.Built) -> int:
+def advised_by(built: api.Built) -> int:
     """The price that Jupiter wrote into its instructions; zero, if it wrote none."""
     for instruction in built.compute_budget:
         try:
             data = base64.b64decode(instruction.data, validate=True)
         except ValueError:
             continue
-        if instruction.program == str(COMPUTE_BUDGET_PROGRAM) and data[:1] == _SET_PRICE and len(data) == 9:
+        if instruction.program == str(COMPUTE_BUDGET_PROGRAM) and data[:1] == SET_PRICE and len(data) == 9:
             return int.from_bytes(data[1:], "little")
     return 0
 
@@ -78,7 +77,7 @@ async def _recent(node: SolanaNode, places: list[str]) -> int:
         return 0
 
 
-def _writable(built: api.Built) -> list[str]:
-    """What the route writes to: blocks are full account by account."""
+def written_by(built: api.Built) -> list[str]:
+    """What a route writes to: blocks are full account by account."""
     calls = [*built.setup, built.swap, *([built.cleanup] if built.cleanup else [])]
-    return sorted({account.pubkey for call in calls for account in call.accounts if account.writable})[:_MAX_ACCOUNTS]
+    return sorted({account.pubkey for call in calls for account in call.accounts if account.writable})
