@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 from temporalio import activity
 
-from activities.heartbeat import heartbeats
 from activities.results import Finding, Follow
 from activities.submit import broadcast
 from domain.attempts import MAX_ATTEMPTS, AttemptState, Move, Sighting, next_move
@@ -41,10 +40,6 @@ class Confirm:
 
         Errors: INTEGRITY_BROKEN (final), where the book holds nothing that could be confirmed.
         """
-        async with heartbeats():
-            return await self._follow(follow)
-
-    async def _follow(self, follow: Follow) -> Finding:
         order, replace_from = follow.order, follow.replace_from or NEVER
         execution = await self._executions.load(order.execution_id)
         venue = self._venues[order.venue]

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from temporalio import activity
 
-from activities.heartbeat import heartbeats
 from domain.chains import CUSTODIANS, chain
 from domain.errors import NotFound
 from domain.wallets import NewWallet
@@ -24,10 +23,6 @@ class CreateWalletKey:
         Two tries at once make two keys, and the book's primary key lets one of them be the wallet's.
         Errors: SIGNING_UNAVAILABLE (retried), KEY_ACCESS_DENIED (final).
         """
-        async with heartbeats():
-            return await self._made(wallet)
-
-    async def _made(self, wallet: NewWallet) -> str:
         try:
             return (await self._wallets.find(wallet.owner_id, wallet.id)).address
         except NotFound:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import structlog
 from temporalio import activity
 
-from activities.heartbeat import heartbeats
 from activities.results import SignAnswer, SignRequest
 from domain import policy
 from domain.attempts import AttemptState
@@ -52,10 +51,6 @@ class Sign:
         Errors: QUOTE_UNAVAILABLE, CHAIN_UNAVAILABLE, FEES_ABOVE_CAP, SIGNING_UNAVAILABLE, RACE_LOST (retried),
         KEY_ACCESS_DENIED, LEASE_LOST (final).
         """
-        async with heartbeats():
-            return await self._run(request)
-
-    async def _run(self, request: SignRequest) -> SignAnswer:
         execution = await self._executions.load(request.order.execution_id)
         venue = self._venues[request.order.venue]
         leg = venue.legs(execution.intent)[request.leg_no - 1]

@@ -18,6 +18,7 @@ from temporalio.worker import Worker
 
 from activities.confirm import Confirm
 from activities.escalate import Escalate
+from activities.heartbeat import Heartbeats
 from activities.lock import Lock
 from activities.preflight import Preflight
 from activities.reconcile import Reconcile
@@ -45,6 +46,9 @@ from workflows.sweep_outbox import EVERY, SCHEDULE_ID, SweepOutbox
 # Confirming holds an activity slot while it waits for finality, so there are as many as executions may wait.
 ACTIVITY_SLOTS = 200
 
+# How long Temporal waits for the executor that has an execution in its cache, before any other may go on with it.
+STICKY = timedelta(seconds=4)
+
 
 @contextlib.asynccontextmanager
 async def serve(settings: Settings, client: Client, book: Book) -> AsyncIterator[Awaitable[None]]:
@@ -65,8 +69,9 @@ async def serve(settings: Settings, client: Client, book: Book) -> AsyncIterator
                 Escalate(executions, system).run,
                 Sweep(triggers, Rules(book), Starter(client, triggers)).run,
             ],
-            interceptors=[Translation()],
+            interceptors=[Translation(), Heartbeats()],
             max_concurrent_activities=ACTIVITY_SLOTS,
+            sticky_queue_schedule_to_start_timeout=STICKY,
             graceful_shutdown_timeout=process.GRACE,
         )
         await ensure_schedule(client)

@@ -7,6 +7,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.create_wallet import CreateWalletKey
+from activities.heartbeat import Heartbeats
 from activities.sign import Sign
 from activities.translation import Translation
 from infra.config import Settings
@@ -35,7 +36,7 @@ async def serve(settings: Settings, client: Client, book: Book) -> AsyncIterator
                 Sign(Executions(book), Attempts(book), System(book), venues, custodians, settings.policy).run,
                 CreateWalletKey(Wallets(book), custodians).run,
             ],
-            interceptors=[Translation()],
+            interceptors=[Translation(), Heartbeats()],
             max_concurrent_activities=ACTIVITY_SLOTS,
             graceful_shutdown_timeout=process.GRACE,
         )

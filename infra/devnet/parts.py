@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from infra.devnet.ports import LOOPBACK
 from infra.devnet.processes import Child, Program, module
 
 PRODUCT = ("executor", "signer", "watcher", "api")
+_COPY = "-"  # before the number of a copy
 GRACE_S = 15  # workers finish or hand back what they hold within 8 s, the API its requests within 10
 
 
@@ -86,23 +87,43 @@ def surroundings(
     ]
 
 
-def product(ports: Mapping[str, int], environment: Callable[[str], Mapping[str, str]]) -> list[Part]:
+def product_names(replicas: Mapping[str, int]) -> list[str]:
+    """Every process of ours, copies beside their first: `executor`, `executor-2`, ...
+
+    `replicas` says how many there are of each; one unless it says so.
+    """
+    return [
+        kind if number == 1 else f"{kind}{_COPY}{number}"
+        for kind in PRODUCT
+        for number in range(1, replicas.get(kind, 1) + 1)
+    ]
+
+
+def kind_of(name: str) -> str:
+    """`executor` of `executor-2`."""
+    return name.partition(_COPY)[0]
+
+
+def product(
+    names: Iterable[str], ports: Mapping[str, int], environment: Callable[[str], Mapping[str, str]]
+) -> list[Part]:
     """Our own processes, exactly as they run in production, told where everything is."""
 
     def worker(name: str) -> Part:
         def program() -> Program:
             told = {**environment(name), "TRIPWIRE_METRICS_PORT": str(ports[name])}
-            return Program(name, module(f"workers.{name}"), told, grace_s=GRACE_S)
+            return Program(name, module(f"workers.{kind_of(name)}"), told, grace_s=GRACE_S)
 
         return Part(name, (name,), program, _says_ready)
 
-    def api() -> Program:
-        return Program("api", module("api.server"), environment("api"), grace_s=GRACE_S)
+    def api(name: str) -> Part:
+        def program() -> Program:
+            told = {**environment(name), "TRIPWIRE_API_PORT": str(ports[name])}
+            return Program(name, module("api.server"), told, grace_s=GRACE_S)
 
-    return [
-        *(worker(name) for name in ("executor", "signer", "watcher")),
-        Part("api", ("api",), api, _answers(ports["api"], "/ready")),
-    ]
+        return Part(name, (name,), program, _answers(ports[name], "/ready"))
+
+    return [api(name) if kind_of(name) == "api" else worker(name) for name in names]
 
 
 def _answers(port: int, path: str) -> Callable[[Child], Awaitable[bool]]:

@@ -6,6 +6,7 @@ import socket
 import psutil
 
 LOOPBACK = "127.0.0.1"
+BACKLOG = 2_048  # as uvicorn; with asyncio's 100 some of 1000 clients that come at once wait seconds, or are reset
 
 
 def free_port() -> int:

@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,6 +76,7 @@ class Child:
                 cwd="/" if program.user else None,  # another user may not be able to stand where we stand
                 start_new_session=True,  # Ctrl-C is the supervisor's: it ends the parts in order
             )
+        self._paused: list[psutil.Process] = []
         self.identity = Identity(self._process.pid, psutil.Process(self._process.pid).create_time())
 
     @property
@@ -95,10 +98,29 @@ class Child:
         """The end of its log, for a message about why it is not there any more."""
         return "\n".join(self.said()[-lines:])
 
+    def pause(self) -> None:
+        """SIGSTOP to it and to all it started; none of them runs when this returns. Errors: psutil.NoSuchProcess.
+
+        Not by process group: each of Postgres's own children leads another.
+        """
+        root = psutil.Process(self._process.pid)
+        self._paused = [root]
+        _stop(root)  # first, and really: from here on it starts no more children
+        for process in root.children(recursive=True):
+            self._paused.append(process)
+            _stop(process)
+
+    def resume(self) -> None:
+        """SIGCONT to all that was paused. Not paused is fine."""
+        for process in self._paused:
+            _send(process, signal.SIGCONT)
+        self._paused = []
+
     def end(self) -> None:
-        """Ask it to stop, wait for its grace, then kill it and what it started. Ended already is fine."""
+        """Ask it to stop, wait for its grace, then kill it and what it started. Ended or paused already is fine."""
         if self.exit_code is None:
             self._process.send_signal(self.program.stop_signal)
+            self.resume()  # after the signal, which is what it finds first
             try:
                 self._process.wait(self.program.grace_s)
             except subprocess.TimeoutExpired:
@@ -108,6 +130,7 @@ class Child:
         """kill -9, and wait for the kernel to take it away."""
         if self.exit_code is None:
             os.killpg(self._process.pid, signal.SIGKILL)
+            self.resume()  # children outside its group see that it has gone, and go; paused they cannot
             self._process.wait(KILL_WAIT_S)
 
 
@@ -127,10 +150,28 @@ def end_stranded(processes: list[psutil.Process], first: signal.Signals, grace_s
     """End processes that are not our children: leftovers of a supervisor that was killed."""
     for process in processes:
         _send(process, first)
+        for paused in (process, *_children(process)):
+            _send(paused, signal.SIGCONT)
     _, deaf = psutil.wait_procs(processes, timeout=grace_s)
     for process in deaf:
         _send(process, signal.SIGKILL)
     psutil.wait_procs(deaf, timeout=KILL_WAIT_S)
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _stop(process: psutil.Process) -> None:
+    """SIGSTOP, and wait until the kernel has stopped it, which a call to the disk may delay."""
+    deadline = time.monotonic() + KILL_WAIT_S
+    _send(process, signal.SIGSTOP)
+    with suppress(psutil.NoSuchProcess):
+        while process.status() not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE) and time.monotonic() < deadline:
+            time.sleep(0.005)
 
 
 def _send(process: psutil.Process, number: signal.Signals) -> None:

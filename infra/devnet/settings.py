@@ -17,6 +17,7 @@ _OFFSETS = {
     "solana": 5,
     "solana websocket": 6,
     "kalshi": 7,
+    "kalshi websocket": 7,  # the same server; a proxy before it is another one
     "jupiter": 8,
     "evm": 9,
     "executor": 10,
@@ -35,14 +36,16 @@ def offsets() -> dict[str, int]:
 SWITCHED_ON = {
     "TRIPWIRE_EXECUTION_ENABLED": "true",
     "TRIPWIRE_DRY_RUN": "false",
-    "TRIPWIRE_ALLOWED_ASSETS": f"{assets.SOLANA_USDC.id},{assets.SOL.id}",  # what the stand-ins trade
+    # What the stand-ins trade.
+    "TRIPWIRE_ALLOWED_ASSETS": ",".join(
+        asset.id for chain in ("solana", "anvil") for asset in assets.BY_CHAIN[chain].values()
+    ),
     "TRIPWIRE_MAX_POSITION_USD": "1000",  # the usual limit of 10 would refuse the example in the README
 }
 
 
 def settings(ports: dict[str, int], state: Path, kms_key_id: str, kalshi_key_id: str) -> dict[str, str]:
     """By the very names the processes read, so that any of them can be run alone."""
-    kalshi = f"{LOOPBACK}:{ports['kalshi']}"
     return {
         "TRIPWIRE_DATABASE_URL": postgres.url(ports["postgres"]),
         "TRIPWIRE_TEMPORAL_ADDRESS": f"{LOOPBACK}:{ports['temporal']}",
@@ -55,8 +58,8 @@ def settings(ports: dict[str, int], state: Path, kms_key_id: str, kalshi_key_id:
         "TRIPWIRE_EVM_RPC_URLS": f"http://{LOOPBACK}:{ports['evm']}",
         "TRIPWIRE_EVM_CHAIN": "anvil",
         "TRIPWIRE_JUPITER_URL": f"http://{LOOPBACK}:{ports['jupiter']}",
-        "TRIPWIRE_KALSHI_URL": f"http://{kalshi}/trade-api/v2",
-        "TRIPWIRE_KALSHI_WS_URL": f"ws://{kalshi}/trade-api/ws/v2",
+        "TRIPWIRE_KALSHI_URL": f"http://{LOOPBACK}:{ports['kalshi']}/trade-api/v2",
+        "TRIPWIRE_KALSHI_WS_URL": f"ws://{LOOPBACK}:{ports['kalshi websocket']}/trade-api/ws/v2",
         "TRIPWIRE_KALSHI_KEY_ID": kalshi_key_id,
         "TRIPWIRE_KALSHI_PRIVATE_KEY_FILE": str(state / "kalshi.pem"),
         "TRIPWIRE_API_HOST": LOOPBACK,

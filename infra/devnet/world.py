@@ -22,10 +22,11 @@ from infra.devnet import parts
 from infra.devnet.evm.toolchain import evm_toolchain
 from infra.devnet.kalshi.credentials import KEY_ID
 from infra.devnet.kms.client import ensure_key
-from infra.devnet.parts import PRODUCT, Part
+from infra.devnet.parts import PRODUCT, Part, kind_of, product_names
 from infra.devnet.ports import LOOPBACK, free_base, holder, is_free
 from infra.devnet.postgres import PostgresUnavailable
 from infra.devnet.processes import Child, Program, module
+from infra.devnet.proxy.upstreams import Proxies
 from infra.devnet.restarts import MOST, WINDOW_S, Restarts
 from infra.devnet.settings import for_other_tools, offsets, settings, write_dev_env
 from infra.devnet.tenancy import Tenancy
@@ -73,15 +74,26 @@ class World:
         finalized_lag: int = FINALIZED_LAG,
         evm_block_s: float = EVM_BLOCK_S,
         overrides: Mapping[str, Mapping[str, str]] | None = None,
+        replicas: Mapping[str, int] | None = None,
+        proxied: bool = False,
+        seed: int = 0,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`port_base` None: any free ports. `overrides`: settings by process name, or `*` for all of ours.
+        `replicas`: how many run of a process; its copies are named `executor-2` and so on, and are told what the
+        first is told, too. `proxied`: our processes reach every upstream through `proxies`, whose chances come
+        from `seed`.
 
-        Errors: WorldBroken for a name in `without` that is none of ours, or a port base out of range.
+        Errors: WorldBroken for a name in `without` or `replicas` that is none of ours, or a port base out of range.
         """
-        if unknown := set(without) - set(PRODUCT):
-            raise WorldBroken(f"--without knows {', '.join(PRODUCT)}, not {', '.join(sorted(unknown))}")
+        names = product_names(replicas or {})
+        if unknown := set(without) - set(names):
+            raise WorldBroken(f"--without knows {', '.join(names)}, not {', '.join(sorted(unknown))}")
+        if unknown := set(replicas or {}) - set(PRODUCT):
+            raise WorldBroken(f"there can be replicas of {', '.join(PRODUCT)}, not of {', '.join(sorted(unknown))}")
         places = offsets()
+        for copy in [name for name in names if name not in places]:
+            places[copy] = max(places.values()) + 1
         last = max(places.values())
         base = free_base(last + 1) if port_base is None else port_base
         if not 1 <= base <= HIGHEST_PORT - last:
@@ -90,7 +102,9 @@ class World:
         self.ports = {name: base + offset for name, offset in places.items()}
         self.env: dict[str, str] = {}
         self.overrides = {name: dict(values) for name, values in (overrides or {}).items()}
-        self._without = frozenset(without)
+        self._ours = [name for name in names if name not in without]
+        self._proxies = Proxies(self.ports, seed) if proxied else None
+        self._through: dict[str, str] = {}  # settings that lead our processes through the proxies
         self._pace = (slot_ms, finalized_lag, evm_block_s)
         self._say = say
         self._parts: dict[str, Part] = {}
@@ -111,10 +125,12 @@ class World:
             if ended := await asyncio.to_thread(self._tenancy.end_leftovers):
                 self._say(f"ended what a killed world had left running: {', '.join(ended)}")
             around = parts.surroundings(self.state, self.ports, binary, *self._pace)
-            ours = [part for part in parts.product(self.ports, self._told) if part.name not in self._without]
+            ours = parts.product(self._ours, self.ports, self._told)
             self._parts = {part.name: part for part in (*around, *ours)}
             self._check_ports()
-            await self._start_all([part.name for part in around], [part.name for part in ours])
+            if self._proxies:
+                await self._proxies.__aenter__()
+            await self._start_all([part.name for part in around])
         except BaseException:
             await self._end_all()
             raise
@@ -124,6 +140,13 @@ class World:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._end_all()
+
+    @property
+    def proxies(self) -> Proxies:
+        """What stands before each upstream of a proxied world. Errors: WorldBroken in any other."""
+        if self._proxies is None:
+            raise WorldBroken("this world has no proxies: start it with proxied=True")
+        return self._proxies
 
     def url(self, name: str) -> str:
         """The origin of a part that speaks HTTP, known before it runs: for a proxy to stand before it."""
@@ -162,6 +185,14 @@ class World:
         if child := await self._let_go(name):
             await asyncio.to_thread(child.kill)
 
+    async def pause(self, name: str) -> None:
+        """SIGSTOP: it lives, holds what it holds, and does nothing. It is neither dead nor started again."""
+        await asyncio.to_thread(self._running[name].child.pause)
+
+    async def resume(self, name: str) -> None:
+        """SIGCONT: it goes on where it was."""
+        await asyncio.to_thread(self._running[name].child.resume)
+
     async def wait_ready(self, name: str) -> None:
         """Return once the part answers, however often it has to be started again until then.
 
@@ -177,16 +208,20 @@ class World:
             await asyncio.sleep(LOOK_EVERY_S)
 
     def _told(self, name: str) -> dict[str, str]:
-        return {**self.env, **self.overrides.get(OVER_ALL, {}), **self.overrides.get(name, {})}
+        told = {**self.env, **self._through}
+        for meant in (OVER_ALL, kind_of(name), name):
+            told |= self.overrides.get(meant, {})
+        return told
 
     def _check_ports(self) -> None:
         wanted = [(part.name, self.ports[port]) for part in self._parts.values() for port in part.ports]
         taken = [f"{port} ({name}) is held by {holder(port)}" for name, port in wanted if not is_free(port)]
         if taken:
             listed = "; ".join(taken)
-            raise PortsTaken(f"ports are taken: {listed}. Choose others with --port-base N (N to N+12 are used).")
+            width = max(self.ports.values()) - min(self.ports.values())
+            raise PortsTaken(f"ports are taken: {listed}. Choose others with --port-base N (N to N+{width} are used).")
 
-    async def _start_all(self, around: list[str], ours: list[str]) -> None:
+    async def _start_all(self, around: list[str]) -> None:
         await self._start_together(around)
         key = await asyncio.to_thread(ensure_key, self.url("kms"))
         told = settings(self.ports, self.state, key, KEY_ID)
@@ -197,7 +232,9 @@ class World:
         await self._step("bootstrap", module("api.bootstrap", "--keys-file", keys_file))
         keys = json.loads(keys_file.read_bytes())
         told |= {f"TRIPWIRE_{name.upper()}": keys[name] for name in ("admin_key", "owner_id", "owner_key")}
-        await self._start_together(ours)
+        if self._proxies:
+            self._through = _changed(told, settings({**self.ports, **self._proxies.ports}, self.state, key, KEY_ID))
+        await self._start_together(self._ours)
         other = for_other_tools(self.ports, told)
         self.env = {**told, **other}
         write_dev_env(self.state / "dev.env", told, other)
@@ -271,10 +308,18 @@ class World:
         """Ours first, then what they talked to, then where all of it is written down."""
         if self._watching:
             self._watching.cancel()
-        for together in (PRODUCT, ("jupiter", "kalshi", "solana", "evm", "kms"), ("temporal",), ("postgres",)):
+        for running in self._running.values():
+            running.child.resume()  # what ends first may need one that is paused
+        for together in (self._ours, ("jupiter", "kalshi", "solana", "evm", "kms"), ("temporal",), ("postgres",)):
             await asyncio.gather(*(self.stop(name) for name in together))
+        if self._proxies:
+            await self._proxies.__aexit__(None, None, None)
         if self._tenancy:
             self._tenancy.release()
+
+
+def _changed(before: dict[str, str], after: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in after.items() if before[name] != value}
 
 
 def _obituary(running: Running, lines: int = 12) -> str:

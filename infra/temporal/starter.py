@@ -18,6 +18,9 @@ from infra.temporal.queues import EXECUTIONS
 
 RPC_TIMEOUT = timedelta(seconds=10)
 
+# A workflow task of ours takes milliseconds; one that an executor took to its grave is given to another after this.
+TASK_TIMEOUT = timedelta(seconds=5)
+
 # Making a key takes one call to the key service; past this a person who waits at the API is told to ask again.
 WALLET_TIMEOUT = timedelta(seconds=30)
 
@@ -48,6 +51,7 @@ class Starter:
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 search_attributes=of_order(order),
                 static_summary=f"{order.venue}: {order.rule_id}",
+                task_timeout=TASK_TIMEOUT,
                 rpc_timeout=RPC_TIMEOUT,
             )
         except WorkflowAlreadyStartedError:

@@ -4,13 +4,14 @@ import asyncio
 import os
 import signal
 import subprocess
+from typing import Any
 
 import pytest
 
 from cli.demo_story import SPENT_USDC, timings
+from infra.devnet.proxy.modes import Replace
 from infra.devnet.toolchain import temporal_binary
 from infra.devnet.world import World
-from tests.e2e.conftest import Tap
 from tests.e2e.trader import Trader
 from tests.world.conditions import until
 
@@ -40,24 +41,15 @@ async def test_selling_sol_settles_as_exactly_as_buying_it(trader: Trader) -> No
     assert after["USDC"] > before["USDC"]
 
 
-async def test_the_executor_killed_between_the_broadcast_and_its_record_pays_once(
-    trader: Trader, world: World, tap: Tap
-) -> None:
-    killed = asyncio.Event()
-    loop = asyncio.get_running_loop()
+async def test_the_executor_killed_between_the_broadcast_and_its_record_pays_once(trader: Trader, world: World) -> None:
+    def killing(answer: Any) -> Any:
+        os.kill(world.pid("executor"), signal.SIGKILL)
+        return answer
 
-    def kill(method: str) -> None:
-        if method == "sendTransaction" and not killed.is_set():
-            loop.call_soon_threadsafe(killed.set)
-            os.kill(world.pid("executor"), signal.SIGKILL)
-
-    tap.after = kill
-    try:
-        execution_id = await trader.fire(await trader.active_rule())
-        await asyncio.wait_for(killed.wait(), 60)
-        execution = await trader.ended(execution_id)
-    finally:
-        tap.after = lambda _method: None
+    killed = world.proxies["solana"].arm(Replace(killing), name="sendTransaction", times=1)
+    execution_id = await trader.fire(await trader.active_rule())
+    await asyncio.wait_for(killed.hit(), 60)
+    execution = await trader.ended(execution_id)
     assert execution["status"] == "SETTLED"
     assert len(execution["attempts"]) == 1
     assert [attempt["id_on_venue"] for attempt in execution["attempts"]] == await trader.landed()

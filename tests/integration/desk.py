@@ -14,6 +14,7 @@ from temporalio.worker import Worker
 
 from activities.confirm import Confirm
 from activities.escalate import Escalate
+from activities.heartbeat import Heartbeats
 from activities.lock import Lock
 from activities.preflight import Preflight
 from activities.reconcile import Reconcile
@@ -143,7 +144,7 @@ async def working(desk: Desk, signer_limits: Policy = LIVE, *, signing: bool = T
             Escalate(executions, desk.system).run,
             Sweep(desk.triggers, desk.rules, desk.starter).run,
         ],
-        interceptors=[Translation()],
+        interceptors=[Translation(), Heartbeats()],
     )
     async with AsyncExitStack() as workers:
         await workers.enter_async_context(executor)
@@ -161,4 +162,4 @@ def _signer(desk: Desk, limits: Policy) -> Worker:
         {NAME: desk.custodian},
         limits,
     )
-    return Worker(desk.client, task_queue=SIGNER, activities=[steps.run], interceptors=[Translation()])
+    return Worker(desk.client, task_queue=SIGNER, activities=[steps.run], interceptors=[Translation(), Heartbeats()])

@@ -16,6 +16,8 @@ from infra.chains.evm import transaction
 from infra.chains.evm.market import GWEI
 from infra.chains.evm.rpc import EvmRpc
 from infra.devnet.evm.addresses import STUBBORN, TAXED, V2_ROUTER, V3_ROUTER
+from infra.devnet.evm.liquidity import pair_address
+from infra.devnet.evm.rpc import EvmRpc as EvmControl
 from infra.devnet.evm.transactions import call_data
 from infra.venues.protocol import Known, Sent, Unsigned
 from infra.venues.uniswap.calldata import decode
@@ -25,6 +27,7 @@ from tests.world.evm_account import EvmAccount
 from tests.world.uniswap_trader import ANVIL, ETH, FINAL_BLOCKS, USDC, WETH, UniswapTrader
 
 ETHER, CAP_GWEI = 10**18, 50
+RESERVES_SLOT = 8  # of a V2 pair: when it was last traded, then both reserves. Source: UniswapV2Pair's layout
 ELSEWHERE = Asset("eip155:1/erc20:0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48", "USDC", 6)
 
 
@@ -194,6 +197,20 @@ async def test_a_swap_that_would_miss_its_minimum_is_not_built(evm: Anvil, trade
         await trader.venue.build(leg, greedy, await trader.venue.slot(trader.wallet))
 
 
+async def test_a_swap_guarantees_the_quotes_minimum_or_what_a_risen_price_makes_of_it(trader: UniswapTrader) -> None:
+    intent = trader.intent(ETH, "1", USDC)
+    (leg,) = trader.venue.legs(intent)
+    fresh = await trader.venue.quote(intent)
+    low = replace(fresh, minimum=Amount(fresh.minimum.base // 2, USDC))
+    high = replace(fresh, minimum=fresh.expected)
+    slot = await trader.venue.slot(trader.wallet)
+    for quote, guaranteed in ((low, fresh.minimum), (high, fresh.expected)):
+        unsigned = await trader.venue.build(leg, quote, slot)
+        swap = decode(transaction.read_message(unsigned.message).data)
+        assert isinstance(swap, V3Swap)
+        assert swap.minimum_out == guaranteed.base
+
+
 async def test_a_minimum_that_is_missed_in_the_block_costs_the_fee_alone(evm: Anvil, trader: UniswapTrader) -> None:
     (leg,) = trader.venue.legs(trader.intent(ETH, "1", USDC))
     before = await trader.held(ETH, USDC)
@@ -215,6 +232,21 @@ async def test_a_minimum_that_is_missed_in_the_block_costs_the_fee_alone(evm: An
     assert not settlement.succeeded
     assert (settlement.sold.base, settlement.bought.base) == (0, 0)
     assert settlement.wallet_changes == {ETH.id: -settlement.fee.base} == {ETH.id: after[ETH.id] - before[ETH.id]}
+
+
+async def test_gas_suffices_where_the_pool_was_traded_in_the_block_of_the_estimate(
+    evm: Anvil, trader: UniswapTrader
+) -> None:
+    (leg,) = trader.venue.legs(trader.intent(ETH, "0.1", token(TAXED)))
+    now = int((await evm.rpc("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
+    async with EvmControl(evm.url) as rpc:
+        pair = await pair_address(rpc, TAXED)
+    reserves = await evm.rpc("eth_getStorageAt", pair, hex(RESERVES_SLOT), "latest")
+    await evm.rpc("anvil_setStorageAt", pair, f"0x{RESERVES_SLOT:064x}", f"0x{now:08x}{reserves[10:]}")
+    sent = await trader.drawn(leg)
+    await evm.rpc("evm_setNextBlockTimestamp", hex(now + 10))
+    await trader.send(sent)
+    assert (await trader.settled(sent, leg)).succeeded
 
 
 async def test_a_payload_that_waits_is_replaced_by_itself_for_more(evm: Anvil, trader: UniswapTrader) -> None:

@@ -55,5 +55,7 @@ def test_any_bytes_are_read_or_called_unexpected(data: bytes) -> None:
 
 
 @given(st.sampled_from(["095ea7b3", "38ed1739", "7ff36ab5", "18cbafe5", "5ae401dc"]), st.binary(max_size=300))
+@example("7ff36ab5", bytes(32) + b"\xff" * 32 + bytes(64))  # an offset beyond any machine's numbers
+@example("5ae401dc", bytes(32) + bytes(31) + b"\x40" + b"\x7f" + b"\xff" * 31)  # a list longer than any
 def test_any_values_behind_a_known_selector_are_read_or_called_unexpected(known: str, values: bytes) -> None:
     decode(bytes.fromhex(known) + values)

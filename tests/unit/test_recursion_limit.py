@@ -20,6 +20,7 @@ sys.exit(sys.getrecursionlimit() != before)
         "infra.chains.evm.submission",
         "infra.chains.evm.reverts",
         "infra.custody.kms_envelope.curves",
+        "infra.venues.uniswap.venue",
     ],
 )
 def test_importing_it_leaves_the_recursion_limit_alone(module: str) -> None:

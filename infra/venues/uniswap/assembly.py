@@ -1,11 +1,12 @@
 """The transaction of a leg: its call, its gas, its fees."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
-from domain.errors import FeesAboveCap, NoRoute, QuoteUnavailable
+from domain.errors import ChainUnavailable, FeesAboveCap, NoRoute, QuoteUnavailable
 from domain.evm_intent import ROUTER_ITSELF, Approve, Unwrap, V2Form, V2Swap, V3Swap
-from domain.fees import Market, Offer, Wait, first_offer
+from domain.fees import Offer, Wait, first_offer
 from domain.intents import Intent, Leg, LegKind, Quote, Slot, least_acceptable
 from infra.chains.evm.answers import QUANTITY
 from infra.chains.evm.market import HISTORY
@@ -19,12 +20,16 @@ from infra.venues.uniswap.quoting import Route, best_route
 from infra.venues.uniswap.reads import LATEST, is_revert, trial
 from infra.venues.uniswap.trade import Trade
 
-# An approval takes some 50 k, a swap through one pool 90 to 190 k with wrapping (tests/integration, mainnet's own
-# contracts). Twice that leaves room for tokens that do more; what asks for more yet is no plain token or swap.
+# Seen on mainnet's own contracts: an approval 46 k, a swap through one pool 100 to 140 k (tests/integration). What
+# asks for more than the double of that and the spare is no plain token or pool.
 MAX_GAS: Final[Mapping[LegKind, int]] = {LegKind.APPROVE: 100_000, LegKind.SWAP: 400_000}
 
-# The pool may move across a tick, or a storage slot turn from set to empty, between the estimate and the block.
+# A pool may move across a tick between the estimate and the block.
 SPARE_GAS_PERCENT: Final = 20
+
+# A pool that was traded in the block that the estimate stands on does not write its two price sums, and in the
+# next block does, in slots that may be empty: 22 100 each. Source: UniswapV2Pair, `_update`; EIP-2200, EIP-2929.
+SPARE_GAS: Final[Mapping[LegKind, int]] = {LegKind.APPROVE: 0, LegKind.SWAP: 50_000}
 
 
 async def assemble(
@@ -39,32 +44,21 @@ async def assemble(
 ) -> Transaction:
     """Build a leg with what the chain says now: the best route, the gas it takes, the market's fees.
 
-    Errors: QUOTE_UNAVAILABLE, CHAIN_UNAVAILABLE, FEES_ABOVE_CAP (retried), NO_ROUTE (final); RpcRefusal.
+    Errors: QUOTE_UNAVAILABLE, CHAIN_UNAVAILABLE, FEES_ABOVE_CAP (retried), NO_ROUTE (final).
     """
     route = await best_route(node, deployment, trade)
     to, value_wei, call = _call(route, deployment, trade, leg, quote, slot)
-    unpriced = Transaction(chain_number, int(slot.nonce), Offer(0, 0), MAX_GAS[leg.kind], to, value_wei, encode(call))
+    data, most_gas = encode(call), MAX_GAS[leg.kind]
+    unpriced = Transaction(chain_number, int(slot.nonce), Offer(0, 0), most_gas, to, value_wei, data)
     asked: list[Call[Any]] = [Call("eth_estimateGas", [trial(unpriced, trade.wallet), LATEST], QUANTITY), HISTORY]
     estimate, history = await node.each(asked)
     if isinstance(history, RpcRefusal):
-        raise history
+        raise ChainUnavailable(f"{node.host} refuses to tell the market's fees: {history}")
     if isinstance(estimate, RpcRefusal):
         raise _unbuildable(leg.kind, estimate)
-    gas = min(estimate * (100 + SPARE_GAS_PERCENT) // 100, MAX_GAS[leg.kind])
-    return Transaction(
-        chain_number,
-        int(slot.nonce),
-        offer_of(read_market(history, chain_number), cap_wei),
-        gas,
-        to,
-        value_wei,
-        encode(call),
-    )
-
-
-def offer_of(market: Market, cap_wei: int) -> Offer:
-    """Errors: FEES_ABOVE_CAP (retried)."""
-    return within_cap(first_offer(market, cap_wei), cap_wei)
+    roomy = estimate * (100 + SPARE_GAS_PERCENT) // 100 + SPARE_GAS[leg.kind]
+    offer = within_cap(first_offer(read_market(history, chain_number), cap_wei), cap_wei)
+    return replace(unpriced, gas=min(roomy, most_gas), offer=offer)
 
 
 def within_cap(decided: Offer | Wait, cap_wei: int) -> Offer:

@@ -119,5 +119,5 @@ def _unpack(data: bytes) -> tuple[str, tuple[Any, ...]]:
         raise UnreadableCall(f"the unknown call 0x{data[:4].hex()}")
     try:
         return name, abi_decode(_TYPES[name], data[4:])
-    except DecodingError as error:
+    except (DecodingError, OverflowError) as error:  # the latter for an offset beyond any machine's numbers
         raise UnreadableCall(f"{name} with values that cannot be read: {error}") from error

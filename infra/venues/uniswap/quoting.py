@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from domain.errors import NoRoute, QuoteUnavailable
+from domain.errors import ChainUnavailable, NoRoute
 from infra.chains.evm.rpc import EvmNode, RpcRefusal
 from infra.venues.uniswap.deployments import Deployment
 from infra.venues.uniswap.reads import NoAnswer, allowance, amounts_out, is_revert, last_of, number, pool_out
@@ -24,7 +24,7 @@ async def best_route(node: EvmNode, deployment: Deployment, trade: Trade) -> Rou
 
     Once the wallet has approved a router for what is sold, only that one is asked: the swap after an approval
     goes where it was approved for, and both legs are priced alike.
-    Errors: NO_ROUTE (final), QUOTE_UNAVAILABLE, CHAIN_UNAVAILABLE (retried).
+    Errors: NO_ROUTE (final), CHAIN_UNAVAILABLE (retried).
     """
     path = (trade.sell_token, trade.buy_token)
     prices = [amounts_out(deployment.v2_router, trade.sell_base, path)]
@@ -55,7 +55,7 @@ def _paid(answer: bytes | RpcRefusal, read: Callable[[bytes], int]) -> int:
     """Nothing, where there is no such pool: its call reverts, or has no contract to answer it."""
     if isinstance(answer, RpcRefusal):
         if not is_revert(answer):
-            raise QuoteUnavailable(f"a price cannot be asked for: {answer}")
+            raise ChainUnavailable(f"the node refuses to tell a price: {answer}")
         return 0
     try:
         return read(answer)
@@ -69,4 +69,4 @@ def _allowed(answer: bytes | RpcRefusal, token: str) -> int:
             return number(answer)
     except NoAnswer:
         pass
-    raise QuoteUnavailable(f"{token} does not tell what it lets be taken: is it an ERC-20 of this chain?")
+    raise ChainUnavailable(f"{token} does not tell what it lets be taken: is it an ERC-20 of this chain?")

@@ -50,7 +50,7 @@ async def settlement_of(
     `wallet_changes` is what this transaction did. A transfer to the wallet in the same block is not of it: it is
     found, and booked, as a stranger's, when chain and book are next compared. But if the block left the wallet
     with less than the logs explain, its real differences are told, and the book refuses them.
-    Errors: SETTLEMENT_UNREADABLE, CHAIN_UNAVAILABLE (retried), INTEGRITY_BROKEN (final); RpcRefusal.
+    Errors: SETTLEMENT_UNREADABLE, CHAIN_UNAVAILABLE (retried), INTEGRITY_BROKEN (final).
     """
     receipt = await _final_receipt(node, chain_number, sent)
     wallet = to_checksum_address(sent.address)
@@ -68,6 +68,9 @@ async def settlement_of(
     out, into = (-changes[sold.id], changes[bought.id]) if swapped else (0, 0)
     if out < 0 or into < 0:
         raise IntegrityBroken(f"{sent.venue_ref} changed the wallet by {changes}, which is no swap of its intent")
+    if swapped and not (out and into):
+        # Its router pays the minimum or reverts, so it cannot have been for nothing: logs were kept back.
+        raise SettlementUnreadable(f"{node.host} shows {sent.venue_ref} as a success that moved nothing")
     explained = {**changes, coin.id: changes[coin.id] - receipt.fee_wei}
     differences = await _differences(node, chain, wallet, receipt.block_number, (coin, sold, bought))
     told = {asset: min(change, differences.get(asset, change)) for asset, change in explained.items()}
@@ -87,16 +90,16 @@ async def _final_receipt(node: EvmNode, chain_number: int, sent: Sent) -> FinalR
     """A receipt, believed only where the chain holds its transaction now, and for good."""
     heads: list[Call[Any]] = [Call("eth_getBlockByNumber", [tag, False], BLOCK) for tag in ("finalized", "latest")]
     receipts: Call[Any] = Call("eth_getTransactionReceipt", [sent.venue_ref], _RECEIPT)
-    finalized, latest, receipt = await node.batch([*heads, receipts])
+    receipt: FinalReceipt | None
+    finalized, latest, receipt = await node.read([*heads, receipts])
     if receipt is None:
         raise SettlementUnreadable(f"{node.host} does not show {sent.venue_ref} yet")
     if receipt.block_number > final_height(chain_number, finalized.number, latest.number):
         raise SettlementUnreadable(f"{node.host} does not know block {receipt.block_number} to be final")
-    block = await node.call("eth_getBlockByNumber", [hex(receipt.block_number), False], BLOCK)
+    (block,) = await node.read([Call("eth_getBlockByNumber", [hex(receipt.block_number), False], BLOCK)])
     if not _holds(block, receipt) or receipt.hash != sent.venue_ref:
         raise SettlementUnreadable(f"{node.host} shows {sent.venue_ref} in a block that does not hold it")
-    found: FinalReceipt = receipt
-    return found
+    return receipt
 
 
 def _holds(block: Block, receipt: FinalReceipt) -> bool:

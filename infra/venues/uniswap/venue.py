@@ -18,7 +18,7 @@ from infra.chains.evm import fate, submission, transaction
 from infra.chains.evm.answers import BLOCK, QUANTITY
 from infra.chains.evm.market import HISTORY
 from infra.chains.evm.market import read as read_market
-from infra.chains.evm.rpc import Call, EvmRpc, RpcRefusal
+from infra.chains.evm.rpc import Call, EvmRpc
 from infra.chains.evm.transaction import SignedTransaction, UnreadableTransaction
 from infra.venues.protocol import Known, Receipt, Sent, Signed, Unsigned
 from infra.venues.uniswap.assembly import MAX_GAS, assemble, within_cap
@@ -59,10 +59,13 @@ class UniswapVenue:
     async def quote(self, intent: Intent) -> Quote:
         """What the best pool would pay now.
 
-        Errors: QUOTE_UNAVAILABLE, CHAIN_UNAVAILABLE (retried), NO_ROUTE, INVALID_INPUT (final).
+        Errors: QUOTE_UNAVAILABLE (retried), NO_ROUTE, INVALID_INPUT (final).
         """
         trade = self._trade(intent)
-        route = await self._rpc.ask(lambda node: best_route(node, self._deployment, trade))
+        try:
+            route = await self._rpc.ask(lambda node: best_route(node, self._deployment, trade))
+        except ChainUnavailable as error:
+            raise QuoteUnavailable(f"no node tells a price: {error}") from error
         minimum = least_acceptable(route.expected, intent.max_slippage_bps)
         return Quote(intent.sell, Amount(route.expected, intent.buy), Amount(minimum, intent.buy))
 
@@ -73,7 +76,7 @@ class UniswapVenue:
         Errors: CHAIN_UNAVAILABLE (retried).
         """
         count = Call("eth_getTransactionCount", [wallet.address, LATEST], QUANTITY)
-        nonce, block = await self._asked("the next nonce", count, _LATEST_BLOCK)
+        nonce, block = await self._read(count, _LATEST_BLOCK)
         return Slot(str(nonce), block.timestamp + DEADLINE_S)
 
     async def build(self, leg: Leg, quote: Quote, slot: Slot) -> Unsigned:
@@ -82,14 +85,11 @@ class UniswapVenue:
         Errors: QUOTE_UNAVAILABLE, CHAIN_UNAVAILABLE, FEES_ABOVE_CAP (retried), NO_ROUTE (final).
         """
         trade = self._trade(leg.intent)
-        try:
-            built = await self._rpc.ask(
-                lambda node: assemble(
-                    node, self._deployment, trade, leg, quote, slot, self._rpc.chain_number, self._cap_wei
-                )
+        built = await self._rpc.ask(
+            lambda node: assemble(
+                node, self._deployment, trade, leg, quote, slot, self._rpc.chain_number, self._cap_wei
             )
-        except RpcRefusal as refusal:
-            raise QuoteUnavailable(f"the node does not tell what a {leg.kind} costs: {refusal}") from refusal
+        )
         return Unsigned(transaction.message(built))
 
     async def examine(self, leg: Leg, quote: Quote, slot: Slot, unsigned: Unsigned) -> tuple[Refusal, ...]:
@@ -122,7 +122,7 @@ class UniswapVenue:
         is not paid. Errors: FEES_ABOVE_CAP, CHAIN_UNAVAILABLE (retried).
         """
         old = self._opened(sent).transaction
-        block, history = await self._asked("the market", _LATEST_BLOCK, HISTORY)
+        block, history = await self._read(_LATEST_BLOCK, HISTORY)
         market = read_market(history, self._rpc.chain_number)
         new = replace(old, offer=within_cap(next_offer(old.offer, market, self._cap_wei), self._cap_wei))
         if block.timestamp > sent.slot.valid_until:
@@ -164,7 +164,7 @@ class UniswapVenue:
             return await self._rpc.ask(
                 lambda node: settlement_of(node, self._chain, self._rpc.chain_number, sent, signed, leg)
             )
-        except (ChainUnavailable, RpcRefusal) as error:
+        except ChainUnavailable as error:
             raise SettlementUnreadable(f"{sent.venue_ref} is final, but cannot be read: {error}") from error
 
     async def balances(self, address: str, assets: tuple[Asset, ...]) -> dict[str, Amount]:
@@ -176,7 +176,7 @@ class UniswapVenue:
             else balance_of(erc20_address(asset, self._chain), address, final)
             for asset in assets
         ]
-        answers = await self._asked(f"balances of {address}", *calls)
+        answers = await self._read(*calls)
         try:
             held = [answer if isinstance(answer, int) else number(answer) for answer in answers]
         except NoAnswer as reason:
@@ -192,7 +192,7 @@ class UniswapVenue:
         if known.next_nonce is None:
             return ()
         count = Call("eth_getTransactionCount", [wallet.address, LATEST], QUANTITY)
-        (on_chain,) = await self._asked("the next nonce", count)
+        (on_chain,) = await self._read(count)
         if on_chain <= known.next_nonce:
             return ()
         said = (
@@ -214,8 +214,5 @@ class UniswapVenue:
         except UnreadableTransaction as reason:
             raise IntegrityBroken(f"the book's bytes of {sent.venue_ref} cannot be read: {reason}") from reason
 
-    async def _asked(self, what: str, *calls: Call[Any]) -> list[Any]:
-        try:
-            return await self._rpc.batch(calls)
-        except RpcRefusal as refusal:
-            raise ChainUnavailable(f"{what} cannot be read: {refusal}") from refusal
+    async def _read(self, *calls: Call[Any]) -> list[Any]:
+        return await self._rpc.read(calls)

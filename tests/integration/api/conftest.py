@@ -17,6 +17,7 @@ from temporalio.worker import Worker
 from activities.confirm import Confirm
 from activities.create_wallet import CreateWalletKey
 from activities.escalate import Escalate
+from activities.heartbeat import Heartbeats
 from activities.lock import Lock
 from activities.preflight import Preflight
 from activities.reconcile import Reconcile
@@ -163,7 +164,7 @@ class World:
                     Reconcile(executions, attempts, at.leases, at.ledger, at.venues).run,
                     Escalate(executions, at.system).run,
                 ],
-                interceptors=[Translation()],
+                interceptors=[Translation(), Heartbeats()],
             ),
         ):
             yield
@@ -175,7 +176,7 @@ class World:
             self.temporal,
             task_queue=SIGNER,
             activities=[CreateWalletKey(self.tools.wallets, custodians).run],
-            interceptors=[Translation()],
+            interceptors=[Translation(), Heartbeats()],
         ):
             yield
 

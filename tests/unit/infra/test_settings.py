@@ -44,6 +44,9 @@ def test_every_problem_is_named_at_once_and_the_process_ends_with_78(process: st
         "TRIPWIRE_KALSHI_KEY_ID": "half of a pair",
         "TRIPWIRE_LOG_LEVEL": "LOUD",
         "TRIPWIRE_ALLOWED_ASSETS": "doge",
+        "TRIPWIRE_EVM_RPC_URLS": "ws://127.0.0.1:8546",
+        "TRIPWIRE_EVM_CHAIN": "solana",
+        "TRIPWIRE_GAS_CAP_GWEI": "0",
     }
     run = subprocess.run([sys.executable, "-m", process], env=wrong, capture_output=True, text=True, check=False)
     assert run.returncode == EX_CONFIG
@@ -55,6 +58,9 @@ def test_every_problem_is_named_at_once_and_the_process_ends_with_78(process: st
         "MAX_SLIPPAGE_BPS",
         "LOG_LEVEL",
         "ALLOWED_ASSETS",
+        "EVM_RPC_URLS",
+        "EVM_CHAIN",
+        "GAS_CAP_GWEI",
         "KALSHI_PRIVATE_KEY_FILE",
     ):
         assert f"TRIPWIRE_{name}" in run.stderr

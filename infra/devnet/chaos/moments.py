@@ -1,0 +1,89 @@
+"""Moments in the product's own transactions, without touching its code: triggers in Postgres, made for one drill."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import asyncpg
+
+LOOK_EVERY_S = 0.02
+_numbers = count(1)
+
+
+@dataclass(slots=True)
+class Moment:
+    """Comes true once a matching row has committed, or, of a held one, waits to be committed."""
+
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def wait(self, seconds: float = 60) -> None:
+        """Errors: TimeoutError, when it never came: then the drill drilled nothing."""
+        async with asyncio.timeout(seconds):
+            await self.reached.wait()
+
+
+@asynccontextmanager
+async def committed(url: str, table: str, condition: str) -> AsyncIterator[Moment]:
+    """When a row of `table` for which `condition` (over NEW) holds has been committed.
+
+    async with committed(url, "attempt", "NEW.state = 'SIGNED'") as signed:
+        ...
+        await signed.wait()
+    """
+    name, moment = f"chaos_{next(_numbers)}", Moment()
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.add_listener(name, lambda *_: moment.reached.set())
+        await _install(connection, name, table, condition, f"PERFORM pg_notify('{name}', '')")
+        yield moment
+    finally:
+        await _remove(url, name, table)
+        await connection.close()
+
+
+@asynccontextmanager
+async def held(url: str, table: str, condition: str) -> AsyncIterator[Moment]:
+    """As `committed`, but the writer stands still inside its transaction until the block ends, or for at most the
+    product's own lock timeout of 5 s. Killed there, its transaction never was."""
+    number = next(_numbers)
+    name, moment, key = f"chaos_{number}", Moment(), 770_000 + number
+    holder = await asyncpg.connect(url)
+    watching = None
+    try:
+        await holder.execute("SELECT pg_advisory_lock($1)", key)
+        await _install(holder, name, table, condition, f"PERFORM pg_advisory_xact_lock({key})")
+        watching = asyncio.create_task(_watch(holder, key, moment))
+        yield moment
+    finally:
+        if watching:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+        holder.terminate()  # and with it the lock
+        await _remove(url, name, table)
+
+
+async def _watch(connection: Any, key: int, moment: Moment) -> None:
+    while not await connection.fetchval(
+        "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT granted", key
+    ):
+        await asyncio.sleep(LOOK_EVERY_S)
+    moment.reached.set()
+
+
+async def _install(connection: Any, name: str, table: str, condition: str, action: str) -> None:
+    await connection.execute(
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF {condition} THEN {action}; END IF; RETURN NEW; END $$; "
+        f'CREATE TRIGGER {name} AFTER INSERT OR UPDATE ON "{table}" FOR EACH ROW EXECUTE FUNCTION {name}()'
+    )
+
+
+async def _remove(url: str, name: str, table: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(f'DROP TRIGGER IF EXISTS {name} ON "{table}"; DROP FUNCTION IF EXISTS {name}()')
+    finally:
+        await connection.close()
