@@ -102,7 +102,7 @@ class World:
         self.ports = {name: base + offset for name, offset in places.items()}
         self.env: dict[str, str] = {}
         self.overrides = {name: dict(values) for name, values in (overrides or {}).items()}
-        self._ours = [name for name in names if name not in without]
+        self.ours = [name for name in names if name not in without]
         self._proxies = Proxies(self.ports, seed) if proxied else None
         self._through: dict[str, str] = {}  # settings that lead our processes through the proxies
         self._pace = (slot_ms, finalized_lag, evm_block_s)
@@ -125,7 +125,7 @@ class World:
             if ended := await asyncio.to_thread(self._tenancy.end_leftovers):
                 self._say(f"ended what a killed world had left running: {', '.join(ended)}")
             around = parts.surroundings(self.state, self.ports, binary, *self._pace)
-            ours = parts.product(self._ours, self.ports, self._told)
+            ours = parts.product(self.ours, self.ports, self._told)
             self._parts = {part.name: part for part in (*around, *ours)}
             self._check_ports()
             if self._proxies:
@@ -151,6 +151,11 @@ class World:
     def url(self, name: str) -> str:
         """The origin of a part that speaks HTTP, known before it runs: for a proxy to stand before it."""
         return f"http://{LOOPBACK}:{self.ports[name]}"
+
+    @property
+    def running(self) -> frozenset[str]:
+        """The parts that run now."""
+        return frozenset(name for name, running in self._running.items() if running.child.exit_code is None)
 
     def pid(self, name: str) -> int:
         """The process that runs as `name` now. Killing it is fine: it is started again."""
@@ -234,7 +239,7 @@ class World:
         told |= {f"TRIPWIRE_{name.upper()}": keys[name] for name in ("admin_key", "owner_id", "owner_key")}
         if self._proxies:
             self._through = _changed(told, settings({**self.ports, **self._proxies.ports}, self.state, key, KEY_ID))
-        await self._start_together(self._ours)
+        await self._start_together(self.ours)
         other = for_other_tools(self.ports, told)
         self.env = {**told, **other}
         write_dev_env(self.state / "dev.env", told, other)
@@ -310,7 +315,7 @@ class World:
             self._watching.cancel()
         for running in self._running.values():
             running.child.resume()  # what ends first may need one that is paused
-        for together in (self._ours, ("jupiter", "kalshi", "solana", "evm", "kms"), ("temporal",), ("postgres",)):
+        for together in (self.ours, ("jupiter", "kalshi", "solana", "evm", "kms"), ("temporal",), ("postgres",)):
             await asyncio.gather(*(self.stop(name) for name in together))
         if self._proxies:
             await self._proxies.__aexit__(None, None, None)

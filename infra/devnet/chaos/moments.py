@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-import asyncpg
+from infra.devnet.chaos.database import connected
 
 LOOK_EVERY_S = 0.02
 _numbers = count(1)
@@ -34,14 +34,13 @@ async def committed(url: str, table: str, condition: str) -> AsyncIterator[Momen
         await signed.wait()
     """
     name, moment = f"chaos_{next(_numbers)}", Moment()
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.add_listener(name, lambda *_: moment.reached.set())
-        await _install(connection, name, table, condition, f"PERFORM pg_notify('{name}', '')")
-        yield moment
-    finally:
-        await _remove(url, name, table)
-        await connection.close()
+    async with connected(url) as listener:
+        await listener.add_listener(name, lambda *_: moment.reached.set())
+        try:
+            await _install(listener, name, table, condition, f"PERFORM pg_notify('{name}', '')")
+            yield moment
+        finally:
+            await _remove(url, name, table)
 
 
 @asynccontextmanager
@@ -50,25 +49,24 @@ async def held(url: str, table: str, condition: str) -> AsyncIterator[Moment]:
     product's own lock timeout of 5 s. Killed there, its transaction never was."""
     number = next(_numbers)
     name, moment, key = f"chaos_{number}", Moment(), 770_000 + number
-    holder = await asyncpg.connect(url)
-    watching = None
-    try:
+    async with connected(url) as holder:
         await holder.execute("SELECT pg_advisory_lock($1)", key)
-        await _install(holder, name, table, condition, f"PERFORM pg_advisory_xact_lock({key})")
-        watching = asyncio.create_task(_watch(holder, key, moment))
-        yield moment
-    finally:
-        if watching:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
-        holder.terminate()  # and with it the lock
-        await _remove(url, name, table)
+        watching = None
+        try:
+            await _install(holder, name, table, condition, f"PERFORM pg_advisory_xact_lock({key})")
+            watching = asyncio.create_task(_watch(holder, key, moment))
+            yield moment
+        finally:
+            if watching:
+                watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
+            holder.terminate()  # and with it the lock
+            await _remove(url, name, table)
 
 
 async def _watch(connection: Any, key: int, moment: Moment) -> None:
-    while not await connection.fetchval(
-        "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT granted", key
-    ):
+    waits = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT granted"
+    while not await connection.fetchval(waits, key):  # noqa: ASYNC110 - another process, which sets no event
         await asyncio.sleep(LOOK_EVERY_S)
     moment.reached.set()
 
@@ -82,8 +80,7 @@ async def _install(connection: Any, name: str, table: str, condition: str, actio
 
 
 async def _remove(url: str, name: str, table: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(f'DROP TRIGGER IF EXISTS {name} ON "{table}"; DROP FUNCTION IF EXISTS {name}()')
-    finally:
-        await connection.close()
+    """Not in the way of a drill that has stopped the database: the trigger is harmless, the world short-lived."""
+    with suppress(OSError):
+        async with connected(url) as connection:
+            await connection.execute(f'DROP TRIGGER IF EXISTS {name} ON "{table}"; DROP FUNCTION IF EXISTS {name}()')

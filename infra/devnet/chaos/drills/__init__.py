@@ -1,0 +1,14 @@
+"""Every drill there is. A new file of drills is a line here."""
+
+from infra.devnet.chaos.drill import DRILLS, Drill
+from infra.devnet.chaos.drills import processes
+
+__all__ = ["all_drills"]
+
+_FILES = (processes,)
+
+
+def all_drills() -> tuple[Drill, ...]:
+    """In the order of their faults."""
+    assert all(_FILES)  # noqa: S101 - importing them registered their drills
+    return tuple(sorted(DRILLS, key=lambda one: one.fault))

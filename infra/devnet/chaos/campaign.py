@@ -1,0 +1,172 @@
+"""A campaign: drills, one after the other on both venues, again and again until time is up, and what came of each."""
+
+import asyncio
+import random
+import time
+import traceback
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+
+from infra.devnet.chaos import database
+from infra.devnet.chaos.chains import ChainRecords, EvmRecords, SolanaRecords
+from infra.devnet.chaos.drill import Drill
+from infra.devnet.chaos.scene import Scene
+from infra.devnet.chaos.verdict import FINAL, Violation, judge, unknown_payloads
+from infra.devnet.world import World
+
+# Faster than the chains themselves, so that a drill takes seconds; every rule of finality holds all the same.
+SLOT_MS = 100
+FINALIZED_LAG = 8
+EVM_BLOCK_S = 0.5
+
+# I2: after the last fault is gone, everything ends within this.
+HEALED_WITHIN_S = 300
+DRILL_WITHIN_S = 300
+START_ORDER = ("postgres", "temporal", "kms", "solana", "evm", "kalshi", "jupiter")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One playing of one drill. `broke`: it never came to its fault, or the product did not answer as it should."""
+
+    fault: str
+    title: str
+    venue: str
+    seed: int
+    seconds: float
+    triggers: int
+    violations: tuple[Violation, ...]
+    broke: str | None
+
+    @property
+    def good(self) -> bool:
+        return not self.violations and self.broke is None
+
+
+@dataclass(slots=True)
+class Report:
+    seed: int
+    began: datetime
+    outcomes: list[Outcome] = field(default_factory=list)
+    seconds: float = 0
+
+    @property
+    def good(self) -> bool:
+        return bool(self.outcomes) and all(outcome.good for outcome in self.outcomes)
+
+
+async def run(
+    drills: Sequence[Drill], venues: Sequence[str], seed: int, minutes: float, state: Path, say: Say
+) -> Report:
+    """At least one round; in round n every drill has the seed `seed` + n. Each round begins with a fresh world."""
+    began = time.monotonic()
+    report = Report(seed, datetime.now(UTC))
+    together = [one for one in drills if not one.alone]
+    number = 0
+    while number == 0 or time.monotonic() - began < minutes * 60:
+        for group in [together, *([one] for one in drills if one.alone)]:
+            if group:
+                await _play_all(group, venues, seed + number, state / f"{number}-{group[0].fault}", report, say)
+        number += 1
+        report.seconds = time.monotonic() - began
+    return report
+
+
+async def _play_all(
+    drills: Sequence[Drill], venues: Sequence[str], seed: int, state: Path, report: Report, say: Say
+) -> None:
+    order = [(one, venue) for one in drills for venue in one.venues if venue in venues]
+    random.Random(seed).shuffle(order)  # noqa: S311 - what one drill leaves behind shall not always meet the same next
+    if not order:
+        return
+    say("starting an embedded world")
+    async with opened(state, seed) as (world, http):
+        for one, venue in order:
+            say(f"{one.fault} on {venue}: {one.title}")
+            report.outcomes.append(await play(one, venue, seed, world, http))
+
+
+@asynccontextmanager
+async def opened(state: Path, seed: int) -> AsyncIterator[tuple[World, httpx.AsyncClient]]:
+    world = World(
+        state,
+        None,
+        slot_ms=SLOT_MS,
+        finalized_lag=FINALIZED_LAG,
+        evm_block_s=EVM_BLOCK_S,
+        replicas={"executor": 2, "signer": 2, "api": 2},
+        proxied=True,
+        seed=seed,
+    )
+    await asyncio.to_thread(state.mkdir, parents=True, exist_ok=True)
+    async with world, httpx.AsyncClient(timeout=30, trust_env=False) as http:
+        yield world, http
+
+
+async def play(one: Drill, venue: str, seed: int, world: World, http: httpx.AsyncClient) -> Outcome:
+    """Play a drill, heal the world, wait until everything is over, and judge."""
+    began = time.monotonic()
+    rng = random.Random(f"{seed}/{one.fault}/{venue}")  # noqa: S311 - faults shall replay
+    records: ChainRecords = (
+        SolanaRecords(world.url("solana"), http) if venue == "solana" else EvmRecords(world.url("evm"))
+    )
+    scene = Scene(world, http, records, rng)
+    broke = None
+    try:
+        async with asyncio.timeout(DRILL_WITHIN_S):
+            await one.play(scene)
+    except Exception as error:  # noqa: BLE001 - whatever a drill dies of is its outcome
+        broke = f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-3)}"
+    await heal(scene)
+    stuck = await _settle_down(scene)
+    sent = scene.node.log.sent()
+    violations = await judge(scene.database, scene.lanes, sent)
+    violations += unknown_payloads(sent, await _known(scene.database))
+    if stuck:
+        violations.append(Violation("I2", stuck))
+    triggers = sum(len(lane.fired) for lane in scene.lanes)
+    return Outcome(one.fault, one.title, venue, seed, time.monotonic() - began, triggers, tuple(violations), broke)
+
+
+async def heal(scene: Scene) -> None:
+    """Every fault away, every process up."""
+    world = scene.world
+    world.proxies.clear()
+    for name in (*START_ORDER, *world.ours):
+        if name in world.running:
+            await world.resume(name)
+        else:
+            await world.start(name)
+    for stand_in in ("solana", "jupiter", "kalshi"):
+        await scene.http.delete(f"{world.url(stand_in)}/_control/faults")
+
+
+async def _settle_down(scene: Scene) -> str | None:
+    """What is not over within the time there is, or nothing."""
+    wallets = [lane.wallet_id for lane in scene.lanes]
+
+    async def over() -> bool:
+        rows = await scene.rows(
+            "SELECT 1 FROM v_execution WHERE wallet_id = ANY($1) AND status <> ALL($2) LIMIT 1",
+            wallets,
+            [*FINAL, "UNKNOWN"],
+        )
+        return not rows
+
+    try:
+        await scene.until(over, "everything to end", HEALED_WITHIN_S)
+    except AssertionError as error:
+        return str(error)
+    return None
+
+
+async def _known(url: str) -> set[str]:
+    found = await database.rows(url, "SELECT payload_sha256 FROM v_attempt WHERE payload_sha256 IS NOT NULL")
+    return {row["payload_sha256"] for row in found}

@@ -1,0 +1,136 @@
+"""Where a drill plays: an embedded world behind its proxies, one of its chains, and who acts there."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from infra.devnet.chaos import database, moments
+from infra.devnet.chaos.chains import ChainRecords
+from infra.devnet.chaos.lane import Lane
+from infra.devnet.chaos.moments import Moment
+from infra.devnet.chaos.verdict import FINAL
+from infra.devnet.proxy.http import HttpFaultProxy
+from infra.devnet.proxy.upstreams import Proxies
+from infra.devnet.world import World
+
+LOOK_EVERY_S = 0.1
+
+
+class NotReached(AssertionError):
+    """A drill did not come to where its fault strikes, or the product did not answer as it should."""
+
+
+@dataclass(slots=True)
+class Scene:
+    """`rng` is seeded by the drill's seed, and all chance comes from it."""
+
+    world: World
+    http: httpx.AsyncClient
+    records: ChainRecords
+    rng: random.Random
+    lanes: list[Lane] = field(default_factory=list)
+
+    @property
+    def venue(self) -> str:
+        return self.records.venue
+
+    @property
+    def proxies(self) -> Proxies:
+        return self.world.proxies
+
+    @property
+    def node(self) -> HttpFaultProxy:
+        """The proxy before the chain's node."""
+        return self.proxies["solana"] if self.venue == "solana" else self.proxies["evm"]
+
+    @property
+    def send(self) -> str:
+        """The method by which a payload goes out."""
+        return "sendTransaction" if self.venue == "solana" else "eth_sendRawTransaction"
+
+    @property
+    def look(self) -> str:
+        """The method by which its fate is asked."""
+        return "getSignatureStatuses" if self.venue == "solana" else "eth_getTransactionReceipt"
+
+    @property
+    def database(self) -> str:
+        """Straight to Postgres, past its proxy."""
+        return self.world.env["DATABASE_URL"]
+
+    async def lane(self) -> Lane:
+        """A fresh owner with a funded wallet, who is judged at the end of the drill."""
+        lane = await Lane.opened(
+            self.http, self.records, self.world.env["TRIPWIRE_API_URL"], self.world.env["TRIPWIRE_ADMIN_KEY"]
+        )
+        self.lanes.append(lane)
+        return lane
+
+    def committed(self, table: str, condition: str) -> AbstractAsyncContextManager[Moment]:
+        return moments.committed(self.database, table, condition)
+
+    def held(self, table: str, condition: str) -> AbstractAsyncContextManager[Moment]:
+        return moments.held(self.database, table, condition)
+
+    async def rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
+        return await database.rows(self.database, sql, *values)
+
+    async def kill(self, *names: str) -> None:
+        """kill -9, all at once; they stay down until `restart`."""
+        await asyncio.gather(*(self.world.kill(name) for name in names))
+
+    async def restart(self, *names: str) -> None:
+        await asyncio.gather(*(self.world.start(name) for name in names))
+
+    @property
+    def workers(self) -> tuple[str, ...]:
+        """Every executor and signer there is."""
+        return tuple(name for name in self.world.ours if name.startswith(("executor", "signer")))
+
+    def of_kind(self, kind: str) -> tuple[str, ...]:
+        """Every copy of a process: `executor`, `executor-2`."""
+        return tuple(name for name in self.world.ours if name == kind or name.startswith(f"{kind}-"))
+
+    async def until(self, condition: Callable[[], Awaitable[Any]], what: str, seconds: float = 90) -> Any:
+        """The condition's first true answer. Errors: NotReached."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not (answer := await condition()):  # noqa: ASYNC110 - it comes true in another process
+                    await asyncio.sleep(LOOK_EVERY_S)
+                return answer
+        except TimeoutError:
+            raise NotReached(f"waited {seconds:.0f} s for {what}") from None
+
+    async def status(self, execution_id: str) -> str:
+        rows = await self.rows("SELECT status FROM v_execution WHERE execution_id = $1", execution_id)
+        return str(rows[0]["status"]) if rows else "ABSENT"
+
+    async def reaches(self, execution_id: str, *statuses: str, seconds: float = 90) -> str:
+        """The first of these statuses that the execution is in. Errors: NotReached."""
+
+        async def there() -> str | None:
+            status = await self.status(execution_id)
+            return status if status in statuses else None
+
+        return str(await self.until(there, f"{execution_id} to be {' or '.join(statuses)}", seconds))
+
+    async def ends(self, execution_id: str, status: str = "SETTLED", seconds: float = 120) -> None:
+        """Errors: NotReached, where it ends otherwise or not at all."""
+        ended = await self.reaches(execution_id, *FINAL, "UNKNOWN", seconds=seconds)
+        self.check(ended == status, f"{execution_id} ended {ended}, not {status}")
+
+    async def attempts(self, execution_id: str) -> list[dict[str, Any]]:
+        return await self.rows(
+            "SELECT * FROM v_attempt WHERE execution_id = $1 ORDER BY leg_no, attempt_no", execution_id
+        )
+
+    @staticmethod
+    def check(holds: bool, sentence: str) -> None:
+        """What this drill expects beyond the invariants. Errors: NotReached."""
+        if not holds:
+            raise NotReached(sentence)
