@@ -44,6 +44,16 @@ class IllegalTransition(TripwireError):
     code, retryable = "ILLEGAL_TRANSITION", False
 
 
+class MoveNotSafe(TripwireError):
+    """An operator's move that could lose or pay money as things are; `would_be_safe` says what would change that."""
+
+    code, retryable = "MOVE_NOT_SAFE", False
+
+    def __init__(self, reason: str, would_be_safe: str) -> None:
+        super().__init__(reason)
+        self.would_be_safe = would_be_safe
+
+
 class RaceLost(TripwireError):
     """A compare-and-set matched no row: somebody else moved first. Read again; never force."""
 

@@ -9,7 +9,7 @@ from domain import identity
 from domain.chains import CHAINS
 from domain.errors import IllegalTransition, NotFound
 from domain.executions import Order
-from domain.lifecycle import ExecutionState, RuleState
+from domain.lifecycle import FINAL, ExecutionState, RuleState
 from domain.policy import Policy
 from domain.rules import RuleSpec
 from infra.db import documents
@@ -88,6 +88,14 @@ class Triggers:
                 limit=limit,
             )
         return [Unstarted(_order(row), row["trace"]) for row in rows]
+
+    async def is_over(self, order: Order) -> bool:
+        """Whether the order's execution has reached a final state. Errors: NOT_FOUND (final)."""
+        async with self._book.begin() as tx:
+            row = await tx.one("SELECT status FROM execution WHERE id = :id", id=order.execution_id)
+        if row is None:
+            raise NotFound(f"no execution {order.execution_id}")
+        return ExecutionState(row["status"]) in FINAL
 
     async def mark_started(self, order: Order) -> None:
         async with self._book.begin() as tx:
