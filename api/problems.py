@@ -16,6 +16,8 @@ from starlette.exceptions import HTTPException
 from temporalio.service import RPCError
 
 from domain.errors import (
+    BookBehind,
+    BookRestored,
     ChainUnavailable,
     FeedNonsense,
     FeedUnavailable,
@@ -107,6 +109,8 @@ STATUS: dict[type[TripwireError], HTTPStatus] = {
     KeyAccessDenied: HTTPStatus.SERVICE_UNAVAILABLE,
     EngineUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    BookRestored: HTTPStatus.SERVICE_UNAVAILABLE,
+    BookBehind: HTTPStatus.INTERNAL_SERVER_ERROR,
     IntegrityBroken: HTTPStatus.INTERNAL_SERVER_ERROR,
     Internal: HTTPStatus.INTERNAL_SERVER_ERROR,
 }

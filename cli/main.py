@@ -9,6 +9,7 @@ import typer
 
 from cli import execution, key, owner, rule, task, wallet
 from cli.kill_switch import kill_switch
+from cli.reconcile import reconcile, recover, restored
 from cli.status import status
 
 app = typer.Typer(
@@ -26,6 +27,9 @@ app.add_typer(owner.app, name="owner")
 app.add_typer(key.app, name="key")
 app.command()(status)
 app.command("kill-switch")(kill_switch)
+app.command()(reconcile)
+app.command()(restored)
+app.command()(recover)
 
 
 class Worker(StrEnum):

@@ -66,6 +66,18 @@ class IntegrityBroken(TripwireError):
     code, retryable = "INTEGRITY_BROKEN", False
 
 
+class BookRestored(TripwireError):
+    """The book was put back to an older state. Nothing moves until an operator has compared it with the chain."""
+
+    code, retryable = "BOOK_RESTORED", True
+
+
+class BookBehind(TripwireError):
+    """Temporal knows of a step that the book does not hold: the book is older. Everything is to be halted."""
+
+    code, retryable = "BOOK_BEHIND_TEMPORAL", False
+
+
 class LeaseLost(TripwireError):
     """The wallet's lease is held by another execution, or under a newer fencing token."""
 

@@ -12,6 +12,9 @@ FATE_UNKNOWN = "FATE_UNKNOWN"
 FOREIGN_NONCE = "FOREIGN_NONCE"
 BALANCE_UNEXPLAINED = "BALANCE_UNEXPLAINED"
 
+# Chain and book may differ, and a person may say that the difference is a stranger's transfer.
+ABOUT_BALANCES = frozenset({BALANCE_UNEXPLAINED, "LATE_FILL", "REORG_AFTER_FINAL", "BOOK_BEHIND_CHAIN"})
+
 # Their workflow waits and looks by itself; every other code is of a step that failed for good.
 LOOKED_AT_AGAIN = frozenset({FATE_UNKNOWN, FOREIGN_NONCE})
 
@@ -194,8 +197,10 @@ def _adopt_nonce(seen: Situation) -> Unsafe | None:
 
 
 def _book_outside(seen: Situation) -> Unsafe | None:
-    if seen.code != BALANCE_UNEXPLAINED:
-        return Unsafe(f"{seen.code} is not about a balance", f"only a {BALANCE_UNEXPLAINED} task asks for it")
+    if seen.code not in ABOUT_BALANCES:
+        return Unsafe(
+            f"{seen.code} is not about a balance", f"only these tasks ask for it: {', '.join(sorted(ABOUT_BALANCES))}"
+        )
     if unsafe := _in_flight(seen):
         return unsafe
     if seen.differs is None:
@@ -228,7 +233,7 @@ def _settled(seen: Situation) -> Unsafe | None:
         )
     if seen.code == FOREIGN_NONCE and seen.counted and (seen.counts is None or seen.counts[0] != seen.counts[1]):
         return Unsafe("chain and book are not seen to expect the same nonce", "choose adopt_nonce first")
-    if seen.code == BALANCE_UNEXPLAINED and seen.differs is not False:
+    if seen.code in ABOUT_BALANCES and seen.differs is not False:
         return Unsafe("chain and book are not seen to agree", "choose book_outside first")
     return None
 

@@ -31,7 +31,7 @@ class Unstarted:
     trace: Mapping[str, str]
 
 
-_ORDER = "e.id AS execution_id, e.trigger_id, e.owner_id, e.rule_id, e.wallet_id, e.venue"
+ORDER_COLUMNS = "e.id AS execution_id, e.trigger_id, e.owner_id, e.rule_id, e.wallet_id, e.venue"
 
 
 class Triggers:
@@ -81,13 +81,13 @@ class Triggers:
         """The outbox: what was recorded at least so long ago, by the database's clock, and not started."""
         async with self._book.begin() as tx:
             rows = await tx.rows(
-                f"SELECT {_ORDER}, t.trace FROM trigger t JOIN execution e ON e.trigger_id = t.id "  # noqa: S608
+                f"SELECT {ORDER_COLUMNS}, t.trace FROM trigger t JOIN execution e ON e.trigger_id = t.id "  # noqa: S608
                 "WHERE t.started_at IS NULL AND t.created_at <= clock_timestamp() - make_interval(secs => :age) "
                 "ORDER BY t.created_at LIMIT :limit",
                 age=older_than_s,
                 limit=limit,
             )
-        return [Unstarted(_order(row), row["trace"]) for row in rows]
+        return [Unstarted(to_order(row), row["trace"]) for row in rows]
 
     async def is_over(self, order: Order) -> bool:
         """Whether the order's execution has reached a final state. Errors: NOT_FOUND (final)."""
@@ -109,10 +109,10 @@ class Triggers:
 
 async def _recorded(tx: Transaction, rule_id: str, occurrence: str) -> Order | None:
     row = await tx.one(
-        f"SELECT {_ORDER} FROM execution e WHERE e.trigger_id = :id",  # noqa: S608
+        f"SELECT {ORDER_COLUMNS} FROM execution e WHERE e.trigger_id = :id",  # noqa: S608
         id=identity.trigger_id(rule_id, occurrence),
     )
-    return _order(row) if row else None
+    return to_order(row) if row else None
 
 
 async def _record(
@@ -170,7 +170,7 @@ async def _record(
     return order
 
 
-def _order(row: Mapping[Any, Any]) -> Order:
+def to_order(row: Mapping[Any, Any]) -> Order:
     return Order(
         trigger_id=row["trigger_id"],
         execution_id=row["execution_id"],
