@@ -158,7 +158,7 @@ class Doors:
     async def nonce(self, request: Request) -> JSONResponse:
         authority = Pubkey.from_string(NonceAccount.model_validate_json(await request.body()).authority)
         address = Keypair().pubkey()
-        self._chain.rewrite({address: nonce.made(authority, self._chain.tip.blockhash)})
+        self._chain.rewrite({address: nonce.made(authority)})
         return JSONResponse({"account": str(address)})
 
     async def helius(self, request: Request) -> JSONResponse:

@@ -4,6 +4,7 @@ Source: solana `nonce/state`, `runtime/src/bank/check_transactions.rs`.
 """
 
 import hashlib
+import os
 from typing import Final
 
 from solders.account import Account
@@ -52,9 +53,9 @@ def derived_from(blockhash: Hash) -> Hash:
     return Hash(hashlib.sha256(b"DURABLE_NONCE" + bytes(blockhash)).digest())
 
 
-def made(authority: Pubkey, blockhash: Hash) -> Account:
-    """A nonce account as if it had been initialised while `blockhash` was the newest."""
-    head = _INITIALISED.to_bytes(4, "little") * 2 + bytes(authority) + bytes(derived_from(blockhash))
+def made(authority: Pubkey) -> Account:
+    """A nonce account as if it had been initialised long ago: what is written on the newest blockhash is no use yet."""
+    head = _INITIALISED.to_bytes(4, "little") * 2 + bytes(authority) + os.urandom(32)
     return Account(_RENT_LAMPORTS, head + _SIGNATURE_FEE_LAMPORTS.to_bytes(8, "little"), SYSTEM_PROGRAM)
 
 
