@@ -68,7 +68,7 @@ class Sign:
             return SignAnswer(codes=(refusal,))
         # While one may land, only what shares its nonce may be signed.
         replaces = next((attempt for attempt in reversed(attempts) if attempt.open), None)
-        if replaces and not venue.sequential:
+        if replaces and not (venue.sequential or replaces.slot.durable):
             return SignAnswer(venue_ref=replaces.venue_ref)
 
         slot = replaces.slot if replaces else await venue.slot(execution.wallet)

@@ -21,6 +21,7 @@ ROUTES = [
     ("GET", "/wallets/{wallet}/balances", "read"),
     ("POST", "/wallets/{wallet}/freeze", "trade"),
     ("POST", "/wallets/{wallet}/unfreeze", "trade"),
+    ("POST", "/wallets/{wallet}/durable-nonce", "trade"),
     ("POST", "/rules", "trade"),
     ("GET", "/rules", "read"),
     ("GET", "/rules/{rule}", "read"),
@@ -54,6 +55,7 @@ PUBLIC = {("GET", "/health"), ("GET", "/ready"), ("GET", "/metrics")}
 BODIES: dict[str, dict[str, object]] = {
     "/wallets/{wallet}/freeze": {"reason": "test"},
     "/wallets/{wallet}/unfreeze": {"reason": "test"},
+    "/wallets/{wallet}/durable-nonce": {"account": None},
     "/rules/{rule}": {"name": "changed"},
 }
 
