@@ -265,9 +265,9 @@ async def _next_nonce(tx: Transaction, execution: Execution, slot: Slot) -> str:
     """The wallet's next nonce, locked. Errors: FOREIGN_NONCE (final), CHAIN_UNAVAILABLE (retried)."""
     wallet, on_chain = execution.wallet, int(slot.nonce)
     await tx.change(
-        "INSERT INTO account_nonce (wallet_id, next) VALUES (:w, :next) ON CONFLICT DO NOTHING",
+        # Its key was born in the signer, so whatever the chain has seen of it, we have signed.
+        "INSERT INTO account_nonce (wallet_id, next) VALUES (:w, 0) ON CONFLICT DO NOTHING",
         w=wallet.id,
-        next=on_chain,
     )
     row = await tx.one("SELECT next FROM account_nonce WHERE wallet_id = :w FOR UPDATE", w=wallet.id)
     assert row is not None, "inserted above"  # noqa: S101

@@ -49,11 +49,11 @@ class Receipt:
 class Known:
     """What the book holds of a wallet's payloads: the ids of all it ever signed, and the next nonce it expects.
 
-    `next_nonce` is None at a venue whose nonces do not count up, or before the first payload.
+    `next_nonce` is 0 before the first payload, and means nothing where nonces do not count up.
     """
 
     refs: frozenset[str]
-    next_nonce: int | None
+    next_nonce: int
 
 
 class Venue(Protocol):

@@ -46,6 +46,9 @@ ROUTES = [
     ("POST", "/admin/executions/{execution}/resolve", "admin"),
     ("POST", "/admin/executions/{execution}/reset", "admin"),
     ("POST", "/admin/rules/{rule}/reset", "admin"),
+    ("POST", "/admin/reconcile", "admin"),
+    ("POST", "/admin/recover", "admin"),
+    ("POST", "/admin/restored", "admin"),
     ("GET", "/admin/audit", "admin"),
     ("GET", "/admin/audit/verify", "admin"),
 ]

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from infra.devnet.chaos.campaign import EVM_BLOCK_S
+from infra.devnet.chaos.campaign import EVM_BLOCK_S, FINALIZED_LAG, SLOT_MS
 from infra.devnet.chaos.drill import drill
 from infra.devnet.chaos.lane import Lane
 from infra.devnet.chaos.scene import Scene
@@ -57,7 +57,7 @@ async def hundred_wait_for_finality(scene: Scene) -> None:
 
 async def _hold_finality(scene: Scene) -> None:
     if scene.venue == "solana":
-        await scene.http.put(f"{scene.world.url('solana')}/_control/clock", json={"paused": True})
+        await scene.http.put(f"{scene.world.url('solana')}/_control/clock", json={"slot_ms": 400, "finalized_lag": 300})
     else:
         async with EvmRpc(scene.world.url("evm")) as rpc:
             await rpc.call("evm_setIntervalMining", RARE_BLOCK_S)
@@ -65,7 +65,7 @@ async def _hold_finality(scene: Scene) -> None:
 
 async def _let_final(scene: Scene) -> None:
     if scene.venue == "solana":
-        await scene.http.put(f"{scene.world.url('solana')}/_control/clock", json={"paused": False})
+        await scene.http.put(f"{scene.world.url('solana')}/_control/clock", json={"slot_ms": SLOT_MS, "finalized_lag": FINALIZED_LAG})
     else:
         async with EvmRpc(scene.world.url("evm")) as rpc:
             await rpc.call("evm_setIntervalMining", EVM_BLOCK_S)
