@@ -4,6 +4,7 @@ The awaits are found by running: the real workflow orders the real steps on the 
 driven by hand. Nothing is listed here, so a new step or a new statement is walked as soon as it exists.
 """
 
+import random
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -59,6 +60,14 @@ async def find(book: Book, url: str, scenario: Scenario) -> list[Point]:
     run = await execute(book, url, scenario)
     assert not run.broken, run.broken
     return [p for p in run.points if 0 < p.effects + bool(p.during) and p.effects < len(run.effects)]
+
+
+def one_of_each_gap(points: Sequence[Point], draw: random.Random) -> list[Point]:
+    """A point drawn from each gap between two effects, and from those where an effect's answer is unread."""
+    gaps: dict[tuple[int, bool], list[Point]] = {}
+    for point in points:
+        gaps.setdefault((point.effects, bool(point.during)), []).append(point)
+    return [draw.choice(gap) for gap in gaps.values()]
 
 
 async def execute(
@@ -128,7 +137,7 @@ async def execute(
         await to_the_end()
         effects = list(tape.effects)
         await witness.sees_the_end(venue, scenario.legs)
-        over = await witness.photograph(venue)
+        over, witness.over = await witness.photograph(venue), True
         for process in processes:
             await process.resume()
         _compare(witness, "a slow process went on", over, await witness.photograph(venue))

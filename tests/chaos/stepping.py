@@ -50,9 +50,7 @@ class Stepped(Generic[T]):
     For ever, or until `resume`: then it goes on as a process does that was only slow.
     """
 
-    def __init__(
-        self, coroutine: Coroutine[Any, Any, T], step: str, tape: Tape, dies: Callable[[Point], bool]
-    ) -> None:
+    def __init__(self, coroutine: Coroutine[Any, Any, T], step: str, tape: Tape, dies: Callable[[Point], bool]) -> None:
         self._coroutine = coroutine
         self._step = step
         self._tape = tape

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from domain.assets import BY_CHAIN
 from domain.errors import ChainUnavailable
 from domain.intents import LegKind, Slot
 from domain.money import Asset
@@ -62,8 +63,6 @@ class Scenario:
 
 
 def _scenarios() -> dict[str, Scenario]:
-    from domain.assets import BY_CHAIN  # noqa: PLC0415
-
     solana, evm = tuple(BY_CHAIN["solana"].values()), tuple(BY_CHAIN["anvil"].values())
     every = (
         Scenario("solana", "solana", 1, solana, lambda later: Mortal()),

@@ -16,11 +16,16 @@ _TRACES = "'broadcast_count', 'last_sent_at', 'first_sent_at'"
 
 @dataclass
 class Witness:
-    """`broken` is what was seen, a sentence each, with the invariant's number first."""
+    """`broken` is what was seen, a sentence each, with the invariant's number first.
+
+    `over`: the execution has ended. What a slow process still does then must leave no trace, which the photographs
+    tell; it may ask for a signature, between its last look and its store, and that one is stored and sent nowhere.
+    """
 
     book: Book
     order: Order
     broken: list[str] = field(default_factory=list)
+    over: bool = False
 
     async def sees_received(self, payload: bytes) -> None:
         """At the venue, as the bytes arrive. I4."""
@@ -31,7 +36,7 @@ class Witness:
 
     async def sees_signing(self, wallet: Wallet) -> None:
         """At the custodian, as a signature is asked for. I11."""
-        if not await self._rows(
+        if not self.over and not await self._rows(
             "SELECT 1 FROM execution e JOIN lease l ON l.wallet_id = e.wallet_id AND l.holder = e.id "
             "JOIN attempt a ON a.execution_id = e.id AND a.state = 'ALLOCATED' AND a.lease_epoch = l.epoch "
             "JOIN rule r ON r.id = e.rule_id AND r.state = 'EXECUTING' "
@@ -48,7 +53,9 @@ class Witness:
             "SELECT leg_id FROM attempt WHERE execution_id = :e AND state = 'SIGNED' "
             "AND fate IN ('PENDING', 'UNKNOWN') GROUP BY leg_id HAVING count(DISTINCT nonce) > 1"
         ):
-            self.broken.append(f"I5: after {step}, {row['leg_id']} has two payloads alive that do not exclude each other")
+            self.broken.append(
+                f"I5: after {step}, {row['leg_id']} has two payloads alive that do not exclude each other"
+            )
         for row in await self._rows(
             "SELECT count(*) AS n FROM leg WHERE wallet_id = :w AND closed_at IS NULL HAVING count(*) > 1"
         ):
@@ -98,7 +105,8 @@ class Witness:
         """Everything that may not change once it is over (I6), the venue's own record included."""
         tables = {
             "execution": "SELECT to_jsonb(t) AS row FROM execution t WHERE id = :e",
-            "attempt": f"SELECT to_jsonb(t) - ARRAY[{_TRACES}] AS row FROM attempt t WHERE execution_id = :e ORDER BY id",
+            "attempt": f"SELECT to_jsonb(t) - ARRAY[{_TRACES}] AS row FROM attempt t "
+            "WHERE execution_id = :e ORDER BY id",
             "leg": "SELECT to_jsonb(t) AS row FROM leg t WHERE wallet_id = :w ORDER BY id",
             "ledger": "SELECT to_jsonb(t) AS row FROM ledger_entry t WHERE venue_event_id IN (SELECT venue_event_id "
             "FROM ledger_entry WHERE account = :account) ORDER BY id",
