@@ -59,15 +59,15 @@ async def find(book: Book, url: str, scenario: Scenario) -> list[Point]:
     """Every await that has an effect before it and another one to come, in the order of a run that nothing disturbs."""
     run = await execute(book, url, scenario)
     assert not run.broken, run.broken
-    return [p for p in run.points if 0 < p.effects + bool(p.during) and p.effects < len(run.effects)]
+    return [p for p in run.points if p.effects + bool(p.during) > 0 and p.effects < len(run.effects)]
 
 
 def one_of_each_gap(points: Sequence[Point], draw: random.Random) -> list[Point]:
-    """A point drawn from each gap between two effects, and from those where an effect's answer is unread."""
-    gaps: dict[tuple[int, bool], list[Point]] = {}
+    """A point drawn from each gap between two effects; half of the draws are where an effect's answer is unread."""
+    gaps: dict[int, dict[bool, list[Point]]] = {}
     for point in points:
-        gaps.setdefault((point.effects, bool(point.during)), []).append(point)
-    return [draw.choice(gap) for gap in gaps.values()]
+        gaps.setdefault(point.effects, {}).setdefault(bool(point.during), []).append(point)
+    return [draw.choice(draw.choice(list(gap.values()))) for gap in gaps.values()]
 
 
 async def execute(

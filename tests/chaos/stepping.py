@@ -32,7 +32,7 @@ class Point:
         return f"{self.step}, {self.effects} effects before{heard}, at {' → '.join(self.frames)}"
 
 
-class Died(Exception):  # noqa: N818 - what happened, not what went wrong
+class Died(Exception):
     """The process ended at this point."""
 
 
