@@ -92,8 +92,11 @@ class Sign:
         if self._is_dry(execution):
             await self._executions.note(execution, "dry_run.simulated", leg=leg.kind.value, terms=drawn.terms)
             return SignAnswer(codes=(DRY_RUN,))
-        # The switch may have been flipped, or the wallet frozen, while we built.
-        if refusal := await self._forbidden(await self._executions.load(execution.id)):
+        # While we built, the switch may have been flipped, the wallet frozen, or the execution ended by another run.
+        now = await self._executions.load(execution.id)
+        if now.status in FINAL:
+            return SignAnswer(codes=now.codes or (now.status.value,))
+        if refusal := await self._forbidden(now):
             return SignAnswer(codes=(refusal,))
         signature = await self._custodians[execution.wallet.custodian].sign(execution.wallet, drawn.unsigned.message)
         stored = await self._attempts.store(

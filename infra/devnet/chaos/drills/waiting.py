@@ -65,7 +65,9 @@ async def _hold_finality(scene: Scene) -> None:
 
 async def _let_final(scene: Scene) -> None:
     if scene.venue == "solana":
-        await scene.http.put(f"{scene.world.url('solana')}/_control/clock", json={"slot_ms": SLOT_MS, "finalized_lag": FINALIZED_LAG})
+        await scene.http.put(
+            f"{scene.world.url('solana')}/_control/clock", json={"slot_ms": SLOT_MS, "finalized_lag": FINALIZED_LAG}
+        )
     else:
         async with EvmRpc(scene.world.url("evm")) as rpc:
             await rpc.call("evm_setIntervalMining", EVM_BLOCK_S)
