@@ -6,11 +6,29 @@ from typing import Any
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
-DECIMALS = {"USDC": 6, "SOL": 9}
+DECIMALS = {"USDC": 6, "SOL": 9, "ETH": 18}
+TITLES = {"solana": "Solana: USDC for SOL by Jupiter", "evm": "EVM: USDC for ETH by Uniswap"}
 
 
-def show(facts: dict[str, Any], console: Console) -> None:
+def show(stories: dict[str, dict[str, Any]], console: Console) -> None:
+    """One story after the other, by family, and what each came to."""
+    for family, facts in stories.items():
+        console.print()
+        console.rule(f"[bold]{TITLES[family]}[/]", characters="═")
+        _story(facts, console)
+    console.print()
+    for family, facts in stories.items():
+        _conclusion(TITLES[family], facts, console)
+
+
+def good(facts: dict[str, Any]) -> bool:
+    """The swap settled, and chain and book are equal to the base unit."""
+    return bool(facts["book_equals_chain"]) and facts["execution"]["status"] == "SETTLED"
+
+
+def _story(facts: dict[str, Any], console: Console) -> None:
     execution = facts["execution"]
     _trigger(execution, console)
     _verdicts(execution, console)
@@ -18,14 +36,17 @@ def show(facts: dict[str, Any], console: Console) -> None:
     _balances(facts, console)
     _events(execution, console)
     _timings(facts, console)
-    good = facts["book_equals_chain"] and execution["status"] == "SETTLED"
+
+
+def _conclusion(title: str, facts: dict[str, Any], console: Console) -> None:
+    execution = facts["execution"]
     sentence = (
         "The swap settled once, and the book equals the chain to the base unit."
-        if good
+        if good(facts)
         else f"Not as it should be: {execution['status']} {execution['codes']}; book equals chain: "
         f"{facts['book_equals_chain']}."
     )
-    console.print(Panel(sentence, border_style="green" if good else "red"))
+    console.print(Panel(sentence, title=title, title_align="left", border_style="green" if good(facts) else "red"))
     if execution.get("temporal_url"):
         console.print(f"The workflow in the Temporal Web UI: [link]{execution['temporal_url']}[/link]")
 
@@ -56,16 +77,23 @@ def _attempts(execution: dict[str, Any], console: Console) -> None:
     for event in execution["events"]:
         if event["kind"] == "lease.granted":
             console.print(f"Wallet {event['body']['wallet_id']} locked under fencing token {event['body']['epoch']}.")
-    table = Table("attempt", "signature", "sent", "fate", "valid until height")
+    table = Table("leg", "attempt", "id on chain", "nonce", "sent", "fate", "valid until")
     for attempt in execution["attempts"]:
-        sent, fate = str(attempt["broadcast_count"]), attempt["fate"]
-        table.add_row(str(attempt["seq"]), attempt["id_on_venue"] or "", sent, fate, str(attempt["valid_until"]))
+        table.add_row(
+            f"{attempt['leg']} {attempt['kind']}",
+            str(attempt["seq"]),
+            Text(attempt["id_on_venue"] or "", overflow="fold"),
+            _short(attempt["nonce"]),
+            str(attempt["broadcast_count"]),
+            attempt["fate"],
+            str(attempt["valid_until"]),
+        )
     console.print(table)
     if settlement := execution["settlement"]:
         fees = ", ".join(f"{fee['amount']} {fee['asset']} ({fee['kind']})" for fee in settlement["fees"])
         sold, bought = settlement["sold"], settlement["bought"]
         console.print(
-            f"Final in slot {settlement['slot']}: sold [bold]{sold['amount']} {sold['asset']}[/], bought "
+            f"Final in block {settlement['slot']}: sold [bold]{sold['amount']} {sold['asset']}[/], bought "
             f"[bold]{bought['amount']} {bought['asset']}[/], fees {fees}."
         )
 
@@ -104,3 +132,8 @@ def _timings(facts: dict[str, Any], console: Console) -> None:
 
 def _whole(base: int, asset: str) -> str:
     return f"{Decimal(base).scaleb(-DECIMALS[asset]):f}"
+
+
+def _short(nonce: str) -> str:
+    """A count is short; of a blockhash, its beginning is enough to tell it from others."""
+    return nonce if len(nonce) <= 12 else f"{nonce[:8]}…"
