@@ -6,7 +6,6 @@ from typing import Any
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
-from rich.text import Text
 
 DECIMALS = {"USDC": 6, "SOL": 9, "ETH": 18}
 TITLES = {"solana": "Solana: USDC for SOL by Jupiter", "evm": "EVM: USDC for ETH by Uniswap"}
@@ -65,11 +64,21 @@ def _trigger(execution: dict[str, Any], console: Console) -> None:
 
 def _verdicts(execution: dict[str, Any], console: Console) -> None:
     console.rule("2  Every check, before and under the wallet's lock")
-    table = Table("stage", "check", "verdict", "limit", "held", "asked")
+    by_check: dict[str, dict[str, Any]] = {}
     for verdict in execution["verdicts"]:
-        answer = "[green]passed[/]" if verdict["passed"] else f"[red]{verdict['code']}[/]"
-        table.add_row(verdict["stage"], verdict["check"], answer, verdict["limit"], verdict["held"], verdict["asked"])
+        by_check.setdefault(verdict["check"], {})[verdict["stage"]] = verdict
+    table = Table("check", "before", "under lock", "limit", "held", "asked")
+    for check, stages in by_check.items():
+        last = stages.get("lock") or stages["preflight"]
+        answers = (_verdict(stages.get(stage)) for stage in ("preflight", "lock"))
+        table.add_row(check, *answers, last["limit"], last["held"], last["asked"])
     console.print(table)
+
+
+def _verdict(verdict: dict[str, Any] | None) -> str:
+    if verdict is None:
+        return ""
+    return "[green]passed[/]" if verdict["passed"] else f"[red]{verdict['code']}[/]"
 
 
 def _attempts(execution: dict[str, Any], console: Console) -> None:
@@ -77,18 +86,19 @@ def _attempts(execution: dict[str, Any], console: Console) -> None:
     for event in execution["events"]:
         if event["kind"] == "lease.granted":
             console.print(f"Wallet {event['body']['wallet_id']} locked under fencing token {event['body']['epoch']}.")
-    table = Table("leg", "attempt", "id on chain", "nonce", "sent", "fate", "valid until")
+    table = Table("leg", "attempt", "nonce", "sent", "fate", "valid until")
     for attempt in execution["attempts"]:
         table.add_row(
             f"{attempt['leg']} {attempt['kind']}",
             str(attempt["seq"]),
-            Text(attempt["id_on_venue"] or "", overflow="fold"),
-            _short(attempt["nonce"]),
+            attempt["nonce"],
             str(attempt["broadcast_count"]),
             attempt["fate"],
             str(attempt["valid_until"]),
         )
     console.print(table)
+    for attempt in execution["attempts"]:
+        console.print(f"{attempt['leg']} {attempt['kind']}: {attempt['id_on_venue'] or 'never signed'}")
     if settlement := execution["settlement"]:
         fees = ", ".join(f"{fee['amount']} {fee['asset']} ({fee['kind']})" for fee in settlement["fees"])
         sold, bought = settlement["sold"], settlement["bought"]
@@ -101,6 +111,8 @@ def _attempts(execution: dict[str, Any], console: Console) -> None:
 def _balances(facts: dict[str, Any], console: Console) -> None:
     console.rule("4  Balances: the chain beside the book")
     table = Table("asset", "before", "after", "change", "the book says", "")
+    for column in table.columns:
+        column.overflow = "fold"  # no digit is left out
     for asset, line in facts["balances"].items():
         same = line["after"] == line["book"]
         table.add_row(
@@ -118,10 +130,18 @@ def _events(execution: dict[str, Any], console: Console) -> None:
     console.rule("5  The audit chain's rows of this execution")
     table = Table("no", "at", "what", "detail")
     for event in execution["events"]:
-        body = event["body"]
-        detail = f"{body['before']} → {body['after']}" if "before" in body else ""
-        table.add_row(str(event["seq"]), event["at"], event["kind"], detail)
+        table.add_row(str(event["seq"]), event["at"], event["kind"], _detail(event["body"]))
     console.print(table)
+
+
+def _detail(body: dict[str, Any]) -> str:
+    match body:
+        case {"before": before, "after": after}:
+            return f"{before} → {after}"
+        case {"leg": leg, "attempt": attempt}:
+            return f"leg {leg}, attempt {attempt}"
+        case _:
+            return str(body.get("fate", ""))
 
 
 def _timings(facts: dict[str, Any], console: Console) -> None:
@@ -132,8 +152,3 @@ def _timings(facts: dict[str, Any], console: Console) -> None:
 
 def _whole(base: int, asset: str) -> str:
     return f"{Decimal(base).scaleb(-DECIMALS[asset]):f}"
-
-
-def _short(nonce: str) -> str:
-    """A count is short; of a blockhash, its beginning is enough to tell it from others."""
-    return nonce if len(nonce) <= 12 else f"{nonce[:8]}…"
