@@ -40,7 +40,8 @@ class GatheredLookUps:
     """The look-ups of one process at one venue. One batch is under way at a time, and sets the pace of all.
 
     Whoever asks waits for the next batch, which begins `every_s` after the last one began, `many_every_s` when many
-    wait; so a follower that asks again and again needs no pause of its own. The payloads of one caller stay in one batch: together they say more.
+    wait; so a follower that asks again and again needs no pause of its own. The payloads of one caller stay in one
+    batch: together they say more.
     """
 
     def __init__(self, venue: LookUps, every_s: float = POLL_EVERY_S, many_every_s: float = MANY_POLL_EVERY_S) -> None:

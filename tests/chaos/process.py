@@ -15,13 +15,16 @@ from activities.reconcile import Reconcile
 from activities.sign import Sign
 from activities.submit import Submit
 from domain.policy import Policy
+from infra.comparing import Comparison
 from infra.custody.kms_envelope.custodian import NAME
 from infra.custody.protocol import Custodian
 from infra.db.attempts import Attempts
 from infra.db.book import Book
 from infra.db.executions import Executions
+from infra.db.halts import Halts
 from infra.db.leases import Leases
 from infra.db.ledger import Ledger
+from infra.db.standing import Standing
 from infra.db.system import System
 from infra.evaluation import Evaluation
 from infra.feeds.protocol import Feed
@@ -53,15 +56,16 @@ class Process:
         self._watch_commits()
         executions, attempts, leases = Executions(self._book), Attempts(self._book), Leases(self._book)
         ledger, system, venues = Ledger(self._book), System(self._book), {venue.name: venue}
+        comparison = Comparison(executions, attempts, ledger, Standing(self._book), venues)
         evaluation = Evaluation(venues, {"kalshi": feed}, leases, system)
         self._steps: Mapping[Callable[..., Any], Callable[[Any], Any]] = {
             Preflight.run: Preflight(executions, evaluation).run,
-            Lock.run: Lock(executions, leases, ledger, venues, evaluation).run,
+            Lock.run: Lock(executions, leases, ledger, system, comparison, venues, evaluation).run,
             Sign.run: sign(executions, attempts, system, venues, {NAME: custodian}, limits).run,
             Submit.run: Submit(executions, attempts, venues).run,
             Confirm.run: Confirm(executions, attempts, ledger, venues).run,
             Reconcile.run: Reconcile(executions, attempts, leases, ledger, venues).run,
-            Escalate.run: Escalate(executions, system).run,
+            Escalate.run: Escalate(executions, system, Halts(self._book)).run,
         }
 
     async def run(self, step: Callable[..., Any], argument: Any, attempt: int) -> Any:

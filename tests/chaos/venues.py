@@ -11,8 +11,8 @@ from domain.intents import LegKind, Slot
 from domain.money import Asset
 from domain.wallets import Wallet
 from infra.venues.protocol import Receipt, Venue
+from tests.chaos.fee_market_venue import FeeMarketVenue, decoded
 from tests.fakes.chain_venue import ChainVenue
-from tests.fakes.nonce_venue import NonceVenue, decoded
 
 
 class KeepsRecords(Venue, Protocol):
@@ -67,13 +67,13 @@ def _scenarios() -> dict[str, Scenario]:
     every = (
         Scenario("solana", "solana", 1, solana, lambda later: Mortal()),
         Scenario("solana-expired", "solana", 1, solana, lambda later: Mortal(losses=1)),
-        Scenario("evm", "anvil", 2, evm, lambda later: NonceVenue()),
+        Scenario("evm", "anvil", 2, evm, lambda later: FeeMarketVenue()),
         Scenario(
             "evm-replaced",
             "anvil",
             2,
             evm,
-            lambda later: NonceVenue(cheap=frozenset({LegKind.SWAP}), when_stuck=later),
+            lambda later: FeeMarketVenue(cheap=frozenset({LegKind.SWAP}), when_stuck=later),
         ),
     )
     return {scenario.name: scenario for scenario in every}

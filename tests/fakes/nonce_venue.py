@@ -1,163 +1,184 @@
-"""A venue with a small chain of its own whose accounts count up: an approval, then a swap, each on its own nonce."""
+"""A venue whose wallets count their payloads, with a small chain of its own: a pool, blocks, and reorganisations."""
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain import assets
+from domain.assets import BY_CHAIN
 from domain.attempts import Fate, Sighting
-from domain.intents import Intent, Leg, LegKind, Quote, Refusal, Slot, least_acceptable
+from domain.intents import Intent, Leg, LegKind, Objection, Quote, Refusal, Slot, least_acceptable
 from domain.ledger import Settlement
 from domain.money import Amount, Asset
 from domain.wallets import Wallet
 from infra.venues.protocol import Known, Receipt, Sent, Signed, Unsigned
 
-ETH, USDC = assets.BY_CHAIN["anvil"]["ETH"], assets.BY_CHAIN["anvil"]["USDC"]
-FEE = 10**14  # wei
-WEI_PER_USDC = 5 * 10**8  # for one millionth of a dollar: 2 000 USDC buy one ether
-FOREVER = 2_000_000_000  # unix seconds
+ETH, USDC = BY_CHAIN["anvil"]["ETH"], BY_CHAIN["anvil"]["USDC"]
+GAS = 10**13
+WEI_PER_MICRO_USDC = 5 * 10**8  # one ether costs 2000 USDC
+NEVER = 2**40
+
+
+@dataclass
+class Account:
+    """`count` is how many nonces are used up in blocks."""
+
+    count: int = 0
+    held: dict[str, int] = field(default_factory=lambda: {USDC.id: 500_000_000, ETH.id: 10**18})
 
 
 @dataclass
 class NonceVenue:
-    """One account. What it is sent waits in `pool` until its nonce is next, and is final as soon as it is mined.
+    """An approval, then a swap of USDC for ETH.
 
-    Payloads of the kinds in `cheap` are mined only for more than the usual fee; `when_stuck` is called when one
-    starts to wait for that.
+    `waiting` are the kinds that stay in the pool until `mine`, `failing` those that fail in their block; `stuck`
+    says that what waits could be replaced, `shallow` that no block is final yet. `seen` is what was told to be in
+    a block that is not final. `arriving` is called with the reference of all that arrives.
     """
 
     name: str = "uniswap"
     sequential: bool = True
-    balances_base: dict[str, int] = field(default_factory=lambda: {USDC.id: 500_000_000, ETH.id: 10**18})
-    nonce: int = 0
-    allowance: int = 0
-    height: int = 1_000
-    pool: dict[str, bytes] = field(default_factory=dict)
-    mined: dict[int, str] = field(default_factory=dict)
-    landed: dict[str, bool] = field(default_factory=dict)
-    effects: Counter[str] = field(default_factory=Counter)
+    accounts: defaultdict[str, Account] = field(default_factory=lambda: defaultdict(Account))
+    pool: dict[str, dict[str, Any]] = field(default_factory=dict)
+    mined: dict[str, dict[str, Any]] = field(default_factory=dict)
     received: Counter[str] = field(default_factory=Counter)
+    seen: set[str] = field(default_factory=set)
+    waiting: set[LegKind] = field(default_factory=set)
+    failing: set[LegKind] = field(default_factory=set)
+    stuck: bool = False
+    shallow: bool = False
+    refusals: tuple[Objection, ...] = ()
+    arriving: Callable[[str], Awaitable[None]] | None = None
     built: int = 0
-    cheap: frozenset[LegKind] = frozenset()
-    when_stuck: Callable[[], Awaitable[None]] | None = None
-
-    async def strangers(self, wallet: Wallet, known: Known) -> tuple[str, ...]:
-        return ()
-
-    def fee_reserve(self) -> Amount:
-        return Amount(10**16, ETH)
+    _before: dict[str, Account] = field(default_factory=dict)
 
     def legs(self, intent: Intent) -> tuple[Leg, ...]:
         return (Leg(1, LegKind.APPROVE, intent), Leg(2, LegKind.SWAP, intent))
 
+    def fee_reserve(self) -> Amount:
+        return Amount(4 * GAS, ETH)
+
     async def quote(self, intent: Intent) -> Quote:
-        bought = intent.sell.base * WEI_PER_USDC
+        bought = intent.sell.base * WEI_PER_MICRO_USDC
         minimum = least_acceptable(bought, intent.max_slippage_bps)
         return Quote(intent.sell, Amount(bought, intent.buy), Amount(minimum, intent.buy))
 
     async def slot(self, wallet: Wallet) -> Slot:
-        return Slot(str(self.nonce), FOREVER)
+        return Slot(str(self.accounts[wallet.address].count), NEVER)
 
     async def build(self, leg: Leg, quote: Quote, slot: Slot) -> Unsigned:
-        self.built += 1
-        # `built` differs each time, as a real quote would: only the stored bytes can make two sends equal.
-        return _unsigned(
-            {
-                "kind": leg.kind,
-                "sell": leg.intent.sell.base,
-                "to": leg.intent.destination,
-                "nonce": int(slot.nonce),
-                "fee": FEE,
-                "built": self.built,
-            }
-        )
+        self.built += 1  # another price each time: only stored bytes are ever the same again
+        sell = leg.intent.sell.base
+        message = {"from": leg.intent.destination, "nonce": int(slot.nonce), "kind": leg.kind, "sell": sell}
+        return _message({**message, "fee": 1, "built": self.built})
 
     async def examine(self, leg: Leg, quote: Quote, slot: Slot, unsigned: Unsigned) -> tuple[Refusal, ...]:
-        return ()
+        return tuple(Refusal(objection, "as the test says") for objection in self.refusals)
 
     async def replace(self, sent: Sent) -> Unsigned:
-        message = decoded(sent.payload)
-        return _unsigned(message | {"fee": 2 * message["fee"]})
+        old = _read(sent.payload)
+        return _message({**old, "fee": old["fee"] + 1})
 
     def examine_replacement(self, sent: Sent, unsigned: Unsigned) -> tuple[Refusal, ...]:
+        old, new = _read(sent.payload), _read(unsigned.message)
+        assert {**old, "fee": 0} == {**new, "fee": 0}
         return ()
 
     def seal(self, unsigned: Unsigned, signature: bytes) -> Signed:
         payload = unsigned.message + signature
-        return Signed(payload, hashlib.sha256(payload).hexdigest())
+        return Signed(payload, _reference(payload))
 
     async def submit(self, payload: bytes) -> Receipt:
-        reference = hashlib.sha256(payload).hexdigest()
+        reference, sent = _reference(payload), _read(payload)
         self.received[reference] += 1
-        if decoded(payload)["nonce"] < self.nonce:
+        if self.arriving:
+            await self.arriving(reference)
+        if sent["nonce"] < self.accounts[sent["from"]].count:
             return Receipt("nonce too low")
-        self.pool[reference] = payload
-        self._mine()
-        if reference in self.pool and self.when_stuck:
-            await self.when_stuck()
+        self.pool[reference] = sent
+        if sent["kind"] not in self.waiting:
+            self.mine(reference)
         return Receipt("accepted")
 
-    def _mine(self) -> None:
-        while takers := [ref for ref, payload in self.pool.items() if self._takes(decoded(payload))]:
-            reference = max(takers, key=lambda ref: int(decoded(self.pool[ref])["fee"]))
-            self._execute(reference, decoded(self.pool[reference]))
-            self.nonce += 1
-            self.pool = {ref: left for ref, left in self.pool.items() if decoded(left)["nonce"] >= self.nonce}
+    def mine(self, reference: str) -> None:
+        """Put a payload of the pool into a block; its rivals leave the pool."""
+        sent = self.pool[reference]
+        account = self.accounts[sent["from"]]
+        assert sent["nonce"] == account.count, "a block takes no nonce out of turn"
+        self._before[reference] = deepcopy(account)
+        self.pool = {ref: one for ref, one in self.pool.items() if _place(one) != _place(sent)}
+        succeeded = sent["kind"] not in self.failing
+        self.mined[reference] = {**sent, "succeeded": succeeded}
+        account.count += 1
+        account.held[ETH.id] -= GAS
+        if succeeded and sent["kind"] == LegKind.SWAP:
+            account.held[USDC.id] -= sent["sell"]
+            account.held[ETH.id] += sent["sell"] * WEI_PER_MICRO_USDC
 
-    def _takes(self, message: dict[str, Any]) -> bool:
-        return message["nonce"] == self.nonce and (message["fee"] > FEE or message["kind"] not in self.cheap)
+    def reorganise(self, reference: str) -> None:
+        """The block of a payload, the newest of its wallet, is none any more, and the payload is forgotten."""
+        sent = self.mined.pop(reference)
+        self.accounts[sent["from"]] = self._before.pop(reference)
 
-    def _execute(self, reference: str, message: dict[str, Any]) -> None:
-        self.height += 1
-        self.mined[self.nonce] = reference
-        self.balances_base[ETH.id] -= message["fee"]
-        sold = message["sell"]
-        if message["kind"] == LegKind.APPROVE:
-            self.allowance, succeeded = sold, True
-        elif succeeded := sold <= min(self.allowance, self.balances_base[USDC.id]):
-            self.allowance -= sold
-            self.balances_base[USDC.id] -= sold
-            self.balances_base[ETH.id] += sold * WEI_PER_USDC
-        self.landed[reference] = succeeded
-        self.effects[message["kind"]] += succeeded
+    def use_nonce(self, address: str) -> None:
+        """Somebody else signs with the wallet's key."""
+        self.accounts[address].count += 1
+        self.pool = {ref: one for ref, one in self.pool.items() if one["nonce"] >= self.accounts[one["from"]].count}
 
     async def look_up(self, sent: tuple[Sent, ...]) -> tuple[Sighting, ...]:
-        return tuple(self._look(one) for one in sent)
+        return tuple(self._look(one.venue_ref, _read(one.payload)) for one in sent)
 
-    def _look(self, sent: Sent) -> Sighting:
-        if sent.venue_ref in self.landed:
-            return Sighting(Fate.LANDED, succeeded=self.landed[sent.venue_ref], head=self.height)
-        if rival := self.mined.get(int(sent.slot.nonce)):
-            return Sighting(Fate.DEAD, head=self.height, proof=(("rival", rival),))
-        return Sighting(Fate.PENDING, head=self.height, raisable=sent.venue_ref in self.pool)
+    def _look(self, reference: str, sent: dict[str, Any]) -> Sighting:
+        ours = [ref for ref, one in self.mined.items() if _place(one) == _place(sent)]
+        if ours and self.shallow:
+            self.seen.update(ours)
+            return Sighting(Fate.PENDING, seen=ours == [reference])
+        if ours == [reference]:
+            return Sighting(Fate.LANDED, succeeded=self.mined[reference]["succeeded"])
+        if ours:
+            return Sighting(Fate.DEAD, proof=(("rival", ours[0]),))
+        if self.accounts[sent["from"]].count > sent["nonce"]:
+            return Sighting(Fate.UNKNOWN, detail="its nonce is used up, and not by us", foreign=True)
+        return Sighting(Fate.PENDING, raisable=self.stuck)
 
     async def settle(self, sent: Sent, leg: Leg) -> Settlement:
-        swapped = leg.kind is LegKind.SWAP and self.landed[sent.venue_ref]
+        swapped = self.mined[sent.venue_ref]["succeeded"] and leg.kind is LegKind.SWAP
         sold = leg.intent.sell.base if swapped else 0
-        bought, fee = sold * WEI_PER_USDC, decoded(sent.payload)["fee"]
+        bought = sold * WEI_PER_MICRO_USDC
         return Settlement(
             reference=sent.venue_ref,
-            slot=self.height,
-            succeeded=self.landed[sent.venue_ref],
+            slot=list(self.mined).index(sent.venue_ref),
+            succeeded=self.mined[sent.venue_ref]["succeeded"],
             sold=Amount(sold, USDC),
             bought=Amount(bought, ETH),
-            fee=Amount(fee, ETH),
+            fee=Amount(GAS, ETH),
             rent=Amount(0, ETH),
-            wallet_changes={USDC.id: -sold, ETH.id: bought - fee},
+            wallet_changes={USDC.id: -sold, ETH.id: bought - GAS},
         )
 
     async def balances(self, address: str, wanted: tuple[Asset, ...]) -> dict[str, Amount]:
-        return {asset.id: Amount(self.balances_base.get(asset.id, 0), asset) for asset in wanted}
+        return {asset.id: Amount(self.accounts[address].held[asset.id], asset) for asset in wanted}
+
+    async def strangers(self, wallet: Wallet, known: Known) -> tuple[str, ...]:
+        return ()
 
 
-def decoded(payload: bytes) -> dict[str, Any]:
-    """The message of a payload, whatever follows it."""
-    message: dict[str, Any] = json.JSONDecoder().raw_decode(payload.decode("latin1"))[0]
-    return message
+def _message(said: dict[str, Any]) -> Unsigned:
+    return Unsigned(json.dumps(said).encode())
 
 
-def _unsigned(message: dict[str, Any]) -> Unsigned:
-    return Unsigned(json.dumps(message).encode())
+def _read(payload: bytes) -> dict[str, Any]:
+    """What a message, or the payload that begins with it, says."""
+    said: dict[str, Any] = json.JSONDecoder().raw_decode(payload.decode())[0]
+    return said
+
+
+def _reference(payload: bytes) -> str:
+    return hashlib.sha256(payload).hexdigest()
+
+
+def _place(sent: dict[str, Any]) -> tuple[str, int]:
+    return sent["from"], sent["nonce"]

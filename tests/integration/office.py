@@ -121,10 +121,6 @@ class Office(Desk):
         self.shaky.deaf = self.shaky.unproven = self.shaky.blind = self.shaky.dark = False
         self.shaky.height += 151
 
-    async def change(self, sql: str, **values: object) -> None:
-        async with self.book.begin() as tx:
-            await tx.change(sql, **values)
-
     async def _is(self, order: Order, status: str) -> bool:
         return await self.status(order) == status
 
