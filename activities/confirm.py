@@ -1,6 +1,5 @@
 """Step 5: look until something is certain. Waits, sends the same bytes again, or says what comes next."""
 
-import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -9,16 +8,14 @@ from temporalio import activity
 from activities.results import Finding, Follow
 from activities.submit import broadcast
 from domain.attempts import MAX_ATTEMPTS, AttemptState, Move, Sighting, next_move
-from domain.errors import IntegrityBroken
+from domain.errors import BookBehind
 from domain.executions import Execution
 from domain.lifecycle import FINAL
 from infra.db.attempts import Attempt, Attempts
 from infra.db.executions import Executions
 from infra.db.ledger import Ledger
+from infra.venues.gathering import GatheredLookUps
 from infra.venues.protocol import Venue
-
-# A slot lasts 400 ms and finality takes about 13 s: more often would only cost requests.
-POLL_EVERY_S = 0.5
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -35,12 +32,13 @@ class Confirm:
         self._attempts = attempts
         self._ledger = ledger
         self._venues = venues
+        self._look_ups = {name: GatheredLookUps(venue) for name, venue in venues.items()}
 
     @activity.defn(name="confirm")
     async def run(self, follow: Follow) -> Finding:
         """Settle, a new attempt, failure, or a person's decision.
 
-        Errors: INTEGRITY_BROKEN (final), where the book holds nothing that could be confirmed.
+        Errors: BOOK_BEHIND_TEMPORAL (final), where the book holds nothing that could be confirmed.
         """
         order, replace_from = follow.order, follow.replace_from or NEVER
         execution = await self._executions.load(order.execution_id)
@@ -50,10 +48,10 @@ class Confirm:
             attempts = await self._attempts.of_execution(execution.id)
             signed = [attempt for attempt in attempts if attempt.state is AttemptState.SIGNED]
             if not signed:
-                raise IntegrityBroken(f"{execution.id} is to be confirmed, but was never signed")
+                raise BookBehind(f"{execution.id} is to be confirmed, but was never signed")
             leg = legs[signed[-1].leg_no - 1]
             signed = [attempt for attempt in signed if attempt.leg_no == leg.no]
-            sightings = await self._look(execution, signed, venue)
+            sightings = await self._look(execution, signed)
             tries = tuple(a.tried(s) for a, s in zip(signed, sightings, strict=True))
             move = next_move(tries, datetime.now(UTC), MAX_ATTEMPTS[leg.kind], replace_from)
             if move is Move.SETTLE and leg is not legs[-1]:
@@ -68,12 +66,11 @@ class Confirm:
             if move not in (Move.WAIT, Move.REBROADCAST):
                 foreign = any(sighting.foreign for sighting in sightings)
                 return Finding(move, leg.no, len(signed), sightings[-1].detail, foreign)
-            await asyncio.sleep(POLL_EVERY_S)
 
-    async def _look(self, execution: Execution, attempts: list[Attempt], venue: Venue) -> list[Sighting]:
-        """A sighting for each: recorded where it is final, asked anew where it is not."""
+    async def _look(self, execution: Execution, attempts: list[Attempt]) -> list[Sighting]:
+        """A sighting for each: recorded where it is final, asked anew where it is not, at the pace of all."""
         open_attempts = [attempt for attempt in attempts if attempt.open]
-        asked = await venue.look_up(tuple(a.sent for a in open_attempts)) if open_attempts else ()
+        asked = await self._look_ups[execution.order.venue].look_up(tuple(a.sent for a in open_attempts))
         fresh = {a.id: s for a, s in zip(open_attempts, asked, strict=True)}
         if news := {a.id: fresh[a.id] for a in open_attempts if fresh[a.id].fate is not a.fate}:
             await self._attempts.note_fates(execution, news)

@@ -43,7 +43,7 @@ def chaos(
     write: Annotated[Path | None, typer.Option(help="Write the guarantees with this run's figures there.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document of the same facts.")] = False,
 ) -> None:
-    """Strike faults in an embedded world of its own, and judge by the chains' records. Exit 0 only without violation."""
+    """Strike faults in an embedded world of its own, and judge by the chains' records. Exit 0 only if all is well."""
     progress = Console(stderr=True)
     if named := [name for name in NAMES_A_SYSTEM if os.environ.get(name)]:
         progress.print(

@@ -47,7 +47,10 @@ class TriggerAnswer(BaseModel):
 
 
 class AttemptAnswer(BaseModel):
-    """One signed payload. `valid_until` counts in the venue's own clock (Solana: block height)."""
+    """One signed payload. `valid_until` counts in the venue's own clock (Solana: block height).
+
+    From 2^52 on it never passes: the payload waits for its nonce to be used.
+    """
 
     model_config = ConfigDict(from_attributes=True)
 

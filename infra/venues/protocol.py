@@ -92,7 +92,7 @@ class Venue(Protocol):
 
     async def replace(self, sent: Sent) -> Unsigned:
         """What takes the place of a payload at its own nonce: the same for a higher fee, or, when its time is
-        past, a payment of nothing to the wallet itself. Only a venue whose sightings are `raisable` is asked.
+        past, what only uses the nonce up. Only a venue whose sightings are `raisable` is asked.
 
         Errors: FEES_ABOVE_CAP, CHAIN_UNAVAILABLE (retried).
         """
