@@ -177,6 +177,16 @@ class Scene:
             "SELECT * FROM v_attempt WHERE execution_id = $1 ORDER BY leg_no, attempt_no", execution_id
         )
 
+    async def sent_as_stored(self, execution_id: str) -> None:
+        """What was stored is what was sent, and one payload a leg landed. Errors: NotReached.
+
+        There may be more: on a slow machine one may have lived too short, and died.
+        """
+        attempts, sent = await self.attempts(execution_id), self.node.log.sent()
+        self.check(all(attempt["payload_sha256"] in sent for attempt in attempts), "what was stored is what was sent")
+        landed = [attempt["leg_no"] for attempt in attempts if attempt["fate"] == "LANDED"]
+        self.check(landed == list(range(1, self.records.legs + 1)), f"one payload a leg landed, not those of {landed}")
+
     @staticmethod
     def check(holds: bool, sentence: str) -> None:
         """What this drill expects beyond the invariants. Errors: NotReached."""
