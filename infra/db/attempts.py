@@ -181,13 +181,15 @@ class Attempts:
     async def note_sending(self, attempt: Attempt) -> int | None:
         """Written before each send, the first and every later one. Returns the number for its answer.
 
-        None: everything is halted, and nothing may be sent.
+        None: everything is halted, or the wallet was frozen before a first send. What was never sent is not out,
+        and a freeze means that nothing more goes out; what was sent once is sent on, since it may land anyway.
         """
         async with self._book.begin() as tx:
             noted = await tx.change(
                 "UPDATE attempt SET broadcast_count = broadcast_count + 1, last_sent_at = clock_timestamp(), "
                 "first_sent_at = coalesce(first_sent_at, clock_timestamp()) WHERE id = :id AND state = 'SIGNED' "
-                'AND NOT EXISTS (SELECT 1 FROM switch WHERE "on" FOR SHARE)',
+                'AND NOT EXISTS (SELECT 1 FROM switch WHERE "on" FOR SHARE) AND (first_sent_at IS NOT NULL '
+                "OR NOT EXISTS (SELECT 1 FROM wallet w WHERE w.id = attempt.wallet_id AND w.frozen FOR SHARE))",
                 id=attempt.id,
             )
             if not noted:
