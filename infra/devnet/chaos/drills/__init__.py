@@ -1,11 +1,11 @@
 """Every drill there is. A new file of drills is a line here."""
 
 from infra.devnet.chaos.drill import DRILLS, Drill
-from infra.devnet.chaos.drills import bad_input, code, endurance, load, processes, switches, takeover, triggers
+from infra.devnet.chaos.drills import bad_input, code, endurance, load, processes, switches, takeover, triggers, waiting
 
 __all__ = ["all_drills"]
 
-_FILES = (bad_input, code, endurance, load, processes, switches, takeover, triggers)
+_FILES = (bad_input, code, endurance, load, processes, switches, takeover, triggers, waiting)
 
 
 def all_drills() -> tuple[Drill, ...]:

@@ -10,8 +10,8 @@ from infra.devnet.chaos.scene import Scene
 from infra.devnet.chaos.verdict import FINAL
 from infra.devnet.world import PartFailed
 
-# The short form. The long one: `endure(scene, 200, 10)`.
 TRIGGERS, MINUTES = 40, 1.0
+MANY_TRIGGERS, MANY_MINUTES = 200, 10.0
 LANES_A_VENUE = 4
 KILL_EVERY_S = (2.0, 5.0)
 # I2: each ends within five minutes of the last fault.
@@ -27,6 +27,18 @@ ENDS_WITHIN_S = 300
 )
 async def killed_at_random(scene: Scene) -> None:
     await endure(scene, TRIGGERS, MINUTES)
+
+
+@drill(
+    "M02",
+    f"kill -9 of any process of ours every 2 to 5 s for {MANY_MINUTES:g} min, {MANY_TRIGGERS} triggers on both venues",
+    venues=("solana",),  # one playing is both
+    guards=("G1", "G2", "G4", "G5", "G6", "G7", "G8"),
+    within_s=1_500,
+    alone=True,
+)
+async def killed_at_random_for_long(scene: Scene) -> None:
+    await endure(scene, MANY_TRIGGERS, MANY_MINUTES)
 
 
 async def endure(scene: Scene, triggers: int, minutes: float) -> None:

@@ -17,7 +17,13 @@ MOST_CALLS_A_SECOND = 5
 RARE_BLOCK_S = 25
 
 
-@drill("M01", "a hundred executions wait for finality, and ask their node together", guards=("G8",), alone=True)
+@drill(
+    "M01",
+    "a hundred executions wait for finality, and ask their node together",
+    guards=("G8",),
+    alone=True,
+    within_s=600,
+)
 async def hundred_wait_for_finality(scene: Scene) -> None:
     turn = asyncio.Semaphore(AT_ONCE)
 
