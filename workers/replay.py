@@ -4,7 +4,8 @@
 
 QUERY is Temporal's list filter; without one, every workflow of ours that Temporal remembers. Needs the settings of a
 worker, touches neither book nor chain. The last line is one JSON document: how many histories were replayed, and the
-failures by workflow id; before it the SDK may warn. Exit 1 where there are any: code that fails here must not be deployed over running executions.
+failures by workflow id; before it the SDK may warn. Exit 1 where there are any: code that fails here must not be
+deployed over running executions.
 """
 
 import asyncio
