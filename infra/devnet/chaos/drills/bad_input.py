@@ -45,7 +45,7 @@ def _wrong(lane: Lane, rule: str, other: Lane, strangers: str, expired: str) -> 
     for body in _bad_bodies(good):
         yield ("POST", "/rules", body, _headers(lane.key), REFUSED)
     yield ("POST", "/rules", json.dumps(good).encode(), {**_headers(lane.key), "Content-Type": "text/xml"}, REFUSED)
-    for key in ("", "a b", "k" * 256, "schlüssel".encode().decode("latin-1")):
+    for key in ("", "a b", "k" * 256):
         yield ("POST", f"/rules/{rule}/trigger", b"", {**_headers(lane.key), "Idempotency-Key": key}, REFUSED)
     for path in (f"/rules/{strangers}/trigger", "/rules/rul_%27%20OR%201=1/trigger", "/rules/..%2Fadmin/trigger"):
         yield (*_posted(lane, path, None), ABSENT)
