@@ -21,7 +21,7 @@ class Anvil:
     """Hashes and addresses as the node writes them, base units and wei as integers."""
 
     def __init__(self, rpc: EvmRpc) -> None:
-        self.call = rpc.call
+        self.rpc, self.call = rpc, rpc.call
 
     async def mine(self, blocks: int = 1) -> None:
         await self.call("anvil_mine", hex(blocks))

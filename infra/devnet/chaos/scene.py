@@ -14,6 +14,7 @@ from infra.devnet.chaos.chains import ChainRecords
 from infra.devnet.chaos.lane import Lane
 from infra.devnet.chaos.moments import Moment
 from infra.devnet.chaos.verdict import FINAL
+from infra.devnet.proxy.arming import Armed
 from infra.devnet.proxy.http import HttpFaultProxy
 from infra.devnet.proxy.upstreams import Proxies
 from infra.devnet.world import World
@@ -105,6 +106,14 @@ class Scene:
                 return answer
         except TimeoutError:
             raise NotReached(f"waited {seconds:.0f} s for {what}") from None
+
+    async def struck(self, armed: Armed, times: int = 1, seconds: float = 90) -> None:
+        """Wait until a fault has happened so often. Errors: NotReached."""
+        try:
+            async with asyncio.timeout(seconds):
+                await armed.hit(times)
+        except TimeoutError:
+            raise NotReached(f"a fault struck {armed.hits} times of {times} within {seconds:.0f} s") from None
 
     async def status(self, execution_id: str) -> str:
         rows = await self.rows("SELECT status FROM v_execution WHERE execution_id = $1", execution_id)
