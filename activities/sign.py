@@ -48,10 +48,10 @@ class Sign:
         """The payload stored under this attempt's number, signed only if there is none yet.
 
         While an earlier payload of the leg may still land, one that takes its nonce is signed, or nothing.
-        Errors: QUOTE_UNAVAILABLE, CHAIN_UNAVAILABLE, FEES_ABOVE_CAP, SIGNING_UNAVAILABLE, RACE_LOST (retried),
-        KEY_ACCESS_DENIED, LEASE_LOST (final).
+        Errors: QUOTE_UNAVAILABLE, CHAIN_UNAVAILABLE, FEES_ABOVE_CAP, SIGNING_UNAVAILABLE, BOOK_RESTORED,
+        RACE_LOST (retried), KEY_ACCESS_DENIED, LEASE_LOST (final).
         """
-        execution = await self._executions.load(request.order.execution_id)
+        execution = await self._executions.load_to_act(request.order.execution_id)
         venue = self._venues[request.order.venue]
         leg = venue.legs(execution.intent)[request.leg_no - 1]
         attempts = [
@@ -92,8 +92,11 @@ class Sign:
         if self._is_dry(execution):
             await self._executions.note(execution, "dry_run.simulated", leg=leg.kind.value, terms=drawn.terms)
             return SignAnswer(codes=(DRY_RUN,))
-        # The switch may have been flipped, or the wallet frozen, while we built.
-        if refusal := await self._forbidden(await self._executions.load(execution.id)):
+        # While we built, the switch may have been flipped, the wallet frozen, or the execution ended by another run.
+        now = await self._executions.load(execution.id)
+        if now.status in FINAL:
+            return SignAnswer(codes=now.codes or (now.status.value,))
+        if refusal := await self._forbidden(now):
             return SignAnswer(codes=(refusal,))
         signature = await self._custodians[execution.wallet.custodian].sign(execution.wallet, drawn.unsigned.message)
         stored = await self._attempts.store(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from temporalio import activity
 
 from domain.attempts import AttemptState
-from domain.errors import ChainUnavailable, IntegrityBroken
+from domain.errors import BookBehind, ChainUnavailable
 from domain.executions import Order
 from domain.lifecycle import FINAL
 from infra.db.attempts import Attempt, Attempts
@@ -21,9 +21,9 @@ class Submit:
 
     @activity.defn(name="submit")
     async def run(self, order: Order) -> str:
-        """Send the newest attempt's bytes, unless its fate is known or the kill switch holds a first send back.
+        """Send the newest attempt's bytes, unless its fate is known, or the kill switch or a freeze holds it back.
 
-        Returns what the venue answered, in words. Errors: INTEGRITY_BROKEN (final).
+        Returns what the venue answered, in words. Errors: BOOK_BEHIND_TEMPORAL (final).
         """
         execution = await self._executions.load(order.execution_id)
         if execution.status in FINAL:
@@ -31,7 +31,7 @@ class Submit:
         attempts = await self._attempts.of_execution(execution.id)
         signed = [attempt for attempt in attempts if attempt.state is AttemptState.SIGNED]
         if not signed:
-            raise IntegrityBroken(f"{execution.id} is to be submitted, but the book holds no signed payload")
+            raise BookBehind(f"{execution.id} is to be submitted, but the book holds no signed payload")
         newest = signed[-1]
         if not newest.open:
             return "its fate is known"
@@ -44,7 +44,7 @@ async def broadcast(attempt: Attempt, attempts: Attempts, venue: Venue) -> str:
     """Note the sending, send the very bytes, note the answer. A send without an answer is neither yes nor no."""
     number = await attempts.note_sending(attempt)
     if number is None:
-        return "held back: everything is halted"
+        return "held back: everything is halted, or the wallet is frozen"
     try:
         receipt = await venue.submit(attempt.sent.payload)
     except ChainUnavailable as error:

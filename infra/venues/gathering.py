@@ -13,6 +13,11 @@ from infra.venues.protocol import Sent
 # A slot of the fastest chain lasts 400 ms and its finality 13 s: more often would only cost requests.
 POLL_EVERY_S: Final = 0.5
 
+# When many wait, each look serves them all, and finality is worth fewer requests: a look is two to Solana and
+# three to an EVM node, so that two processes stay at five a second.
+MANY: Final = 10  # payloads
+MANY_POLL_EVERY_S: Final = 1.5
+
 # One batch is one question to the venue: Solana takes 256 signatures in a call.
 MAX_BATCH: Final = 250  # payloads
 
@@ -34,12 +39,13 @@ class _Caller:
 class GatheredLookUps:
     """The look-ups of one process at one venue. One batch is under way at a time, and sets the pace of all.
 
-    Whoever asks waits for the next batch, which begins `every_s` after the last one began; so a follower that asks
-    again and again needs no pause of its own. The payloads of one caller stay in one batch: together they say more.
+    Whoever asks waits for the next batch, which begins `every_s` after the last one began, `many_every_s` when many
+    wait; so a follower that asks again and again needs no pause of its own. The payloads of one caller stay in one
+    batch: together they say more.
     """
 
-    def __init__(self, venue: LookUps, every_s: float = POLL_EVERY_S) -> None:
-        self._venue, self._every_s = venue, every_s
+    def __init__(self, venue: LookUps, every_s: float = POLL_EVERY_S, many_every_s: float = MANY_POLL_EVERY_S) -> None:
+        self._venue, self._every_s, self._many_every_s = venue, every_s, many_every_s
         self._callers: list[_Caller] = []
         self._batches: asyncio.Task[None] | None = None
         self._last_began = float("-inf")
@@ -57,7 +63,8 @@ class GatheredLookUps:
         """Batch after batch, as long as somebody waits."""
         loop = asyncio.get_running_loop()
         while self._callers:
-            await asyncio.sleep(max(0.0, self._last_began + self._every_s - loop.time()))
+            every_s = self._every_s if self._waiting() < MANY else self._many_every_s
+            await asyncio.sleep(max(0.0, self._last_began + every_s - loop.time()))
             self._last_began = loop.time()
             batch = self._next_batch()
             sightings = iter(await self._asked(tuple(one for caller in batch for one in caller.sent)))
@@ -65,6 +72,9 @@ class GatheredLookUps:
                 own = tuple(next(sightings) for _ in caller.sent)
                 if not caller.answer.done():  # cancelled meanwhile
                     caller.answer.set_result(own)
+
+    def _waiting(self) -> int:
+        return sum(len(caller.sent) for caller in self._callers)
 
     def _next_batch(self) -> list[_Caller]:
         """Who waits longest, as many as fit; one caller always does. Who has left is forgotten."""

@@ -98,6 +98,13 @@ async def test_a_swap_on_a_durable_nonce_settles_like_any_other(world: Swapper) 
     assert entries(settled, "wallet", "jupiter")
 
 
+async def test_a_nonce_account_that_a_door_made_serves_as_well(world: Swapper) -> None:
+    made = world.node.control("nonce", authority=world.address)["account"]
+    given = replace(world, durable_nonce=made)
+    assert (await given.settled(given.buys_sol())).succeeded
+    assert (await given.settled(given.buys_sol())).succeeded
+
+
 async def test_each_swap_finds_the_nonce_that_the_last_one_left(world: Swapper) -> None:
     first = await world.sent(world.buys_sol())
     await world.landed(first)

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from infra.devnet.chaos import database
-from infra.devnet.chaos.chains import ChainRecords, EvmRecords, SolanaRecords
+from infra.devnet.chaos.chains import records_at
 from infra.devnet.chaos.drill import Drill
 from infra.devnet.chaos.scene import Scene
 from infra.devnet.chaos.verdict import FINAL, Violation, judge, unknown_payloads
@@ -26,7 +26,6 @@ EVM_BLOCK_S = 0.5
 
 # I2: after the last fault is gone, everything ends within this.
 HEALED_WITHIN_S = 300
-DRILL_WITHIN_S = 300
 START_ORDER = ("postgres", "temporal", "kms", "solana", "evm", "kalshi", "jupiter")
 
 Say = Callable[[str], None]
@@ -34,7 +33,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One playing of one drill. `broke`: it never came to its fault, or the product did not answer as it should."""
+    """One playing of one drill. `broke`: it never came to its fault, or the product did not answer as it should.
+
+    `figures` is what it measured, by names that end in their unit.
+    """
 
     fault: str
     title: str
@@ -44,6 +46,7 @@ class Outcome:
     triggers: int
     violations: tuple[Violation, ...]
     broke: str | None
+    figures: dict[str, float]
 
     @property
     def good(self) -> bool:
@@ -101,7 +104,7 @@ async def opened(state: Path, seed: int) -> AsyncIterator[tuple[World, httpx.Asy
         slot_ms=SLOT_MS,
         finalized_lag=FINALIZED_LAG,
         evm_block_s=EVM_BLOCK_S,
-        replicas={"executor": 2, "signer": 2, "api": 2},
+        replicas={"executor": 2, "signer": 2, "watcher": 2, "api": 2},
         proxied=True,
         seed=seed,
     )
@@ -114,25 +117,24 @@ async def play(one: Drill, venue: str, seed: int, world: World, http: httpx.Asyn
     """Play a drill, heal the world, wait until everything is over, and judge."""
     began = time.monotonic()
     rng = random.Random(f"{seed}/{one.fault}/{venue}")  # noqa: S311 - faults shall replay
-    records: ChainRecords = (
-        SolanaRecords(world.url("solana"), http) if venue == "solana" else EvmRecords(world.url("evm"))
-    )
-    scene = Scene(world, http, records, rng)
+    scene = Scene(world, http, records_at(venue, world.url(venue), http), rng)
     broke = None
     try:
-        async with asyncio.timeout(DRILL_WITHIN_S):
+        async with asyncio.timeout(one.within_s):
             await one.play(scene)
     except Exception as error:  # noqa: BLE001 - whatever a drill dies of is its outcome
         broke = f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-3)}"
     await heal(scene)
     stuck = await _settle_down(scene)
-    sent = scene.node.log.sent()
+    sent = {**world.proxies["solana"].log.sent(), **world.proxies["evm"].log.sent()}
     violations = await judge(scene.database, scene.lanes, sent)
     violations += unknown_payloads(sent, await _known(scene.database))
     if stuck:
         violations.append(Violation("I2", stuck))
     triggers = sum(len(lane.fired) for lane in scene.lanes)
-    return Outcome(one.fault, one.title, venue, seed, time.monotonic() - began, triggers, tuple(violations), broke)
+    return Outcome(
+        one.fault, one.title, venue, seed, time.monotonic() - began, triggers, tuple(violations), broke, scene.figures
+    )
 
 
 async def heal(scene: Scene) -> None:

@@ -5,12 +5,16 @@ import random
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import httpx
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
 
 from infra.devnet.chaos import database, moments
-from infra.devnet.chaos.chains import ChainRecords
+from infra.devnet.chaos.chains import ChainRecords, records_at
 from infra.devnet.chaos.lane import Lane
 from infra.devnet.chaos.moments import Moment
 from infra.devnet.chaos.verdict import FINAL
@@ -28,13 +32,15 @@ class NotReached(AssertionError):
 
 @dataclass(slots=True)
 class Scene:
-    """`rng` is seeded by the drill's seed, and all chance comes from it."""
+    """`rng` is seeded by the drill's seed, and all chance comes from it. `figures` is for what a drill measures, by
+    names that end in their unit."""
 
     world: World
     http: httpx.AsyncClient
     records: ChainRecords
     rng: random.Random
     lanes: list[Lane] = field(default_factory=list)
+    figures: dict[str, float] = field(default_factory=dict)
 
     @property
     def venue(self) -> str:
@@ -64,13 +70,44 @@ class Scene:
         """Straight to Postgres, past its proxy."""
         return self.world.env["DATABASE_URL"]
 
-    async def lane(self) -> Lane:
-        """A fresh owner with a funded wallet, who is judged at the end of the drill."""
+    async def lane(self, venue: str | None = None) -> Lane:
+        """A fresh owner with a funded wallet, on the drill's venue or another, who is judged at the drill's end."""
+        records = self.records if venue in (None, self.venue) else records_at(venue, self.world.url(venue), self.http)
         lane = await Lane.opened(
-            self.http, self.records, self.world.env["TRIPWIRE_API_URL"], self.world.env["TRIPWIRE_ADMIN_KEY"]
+            self.http, records, self.world.env["TRIPWIRE_API_URL"], self.world.env["TRIPWIRE_ADMIN_KEY"]
         )
         self.lanes.append(lane)
         return lane
+
+    async def admin(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """What an operator asks of the API. Errors: httpx.HTTPError."""
+        headers = {"Authorization": f"Bearer {self.world.env['TRIPWIRE_ADMIN_KEY']}"}
+        answer = await self.http.request(method, self.world.env["TRIPWIRE_API_URL"] + path, headers=headers, json=body)
+        return dict(answer.raise_for_status().json())
+
+    async def temporal(self) -> Client:
+        """Straight to Temporal, past its proxy."""
+        return await Client.connect(self.world.env["TEMPORAL_ADDRESS"], data_converter=pydantic_data_converter)
+
+    async def holder(self, execution_id: str, step: str, seconds: float = 60) -> str:
+        """The process that carries out this step of the execution now, as Temporal knows it. Errors: NotReached."""
+        handle = (await self.temporal()).get_workflow_handle(await self.workflow_id(execution_id))
+        pids = {str(self.world.pid(name)): name for name in self.workers if name in self.world.running}
+
+        async def held() -> str | None:
+            for pending in (await handle.describe()).raw_description.pending_activities:
+                if (
+                    pending.activity_type.name == step
+                    and pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+                ):
+                    return pids.get(pending.last_worker_identity.partition("@")[0])
+            return None
+
+        return str(await self.until(held, f"a worker to hold the step {step} of {execution_id}", seconds))
+
+    async def workflow_id(self, execution_id: str) -> str:
+        rows = await self.rows("SELECT workflow_id FROM v_execution WHERE execution_id = $1", execution_id)
+        return str(rows[0]["workflow_id"])
 
     def committed(self, table: str, condition: str) -> AbstractAsyncContextManager[Moment]:
         return moments.committed(self.database, table, condition)
@@ -97,6 +134,16 @@ class Scene:
         """Every copy of a process: `executor`, `executor-2`."""
         return tuple(name for name in self.world.ours if name == kind or name.startswith(f"{kind}-"))
 
+    async def now(self) -> datetime:
+        """By the book's clock."""
+        (row,) = await self.rows("SELECT clock_timestamp() AS now")
+        return datetime.fromisoformat(str(row["now"]))
+
+    async def hit(self, armed: Armed, times: int = 1, seconds: float = 60) -> None:
+        """Errors: TimeoutError, when the fault did not happen so often: then the drill drilled nothing."""
+        async with asyncio.timeout(seconds):
+            await armed.hit(times)
+
     async def until(self, condition: Callable[[], Awaitable[Any]], what: str, seconds: float = 90) -> Any:
         """The condition's first true answer. Errors: NotReached."""
         try:
@@ -106,14 +153,6 @@ class Scene:
                 return answer
         except TimeoutError:
             raise NotReached(f"waited {seconds:.0f} s for {what}") from None
-
-    async def struck(self, armed: Armed, times: int = 1, seconds: float = 90) -> None:
-        """Wait until a fault has happened so often. Errors: NotReached."""
-        try:
-            async with asyncio.timeout(seconds):
-                await armed.hit(times)
-        except TimeoutError:
-            raise NotReached(f"a fault struck {armed.hits} times of {times} within {seconds:.0f} s") from None
 
     async def status(self, execution_id: str) -> str:
         rows = await self.rows("SELECT status FROM v_execution WHERE execution_id = $1", execution_id)
@@ -173,6 +212,16 @@ class Scene:
         return await self.rows(
             "SELECT * FROM v_attempt WHERE execution_id = $1 ORDER BY leg_no, attempt_no", execution_id
         )
+
+    async def sent_as_stored(self, execution_id: str) -> None:
+        """What was stored is what was sent, and one payload a leg landed. Errors: NotReached.
+
+        There may be more: on a slow machine one may have lived too short, and died.
+        """
+        attempts, sent = await self.attempts(execution_id), self.node.log.sent()
+        self.check(all(attempt["payload_sha256"] in sent for attempt in attempts), "what was stored is what was sent")
+        landed = [attempt["leg_no"] for attempt in attempts if attempt["fate"] == "LANDED"]
+        self.check(landed == list(range(1, self.records.legs + 1)), f"one payload a leg landed, not those of {landed}")
 
     @staticmethod
     def check(holds: bool, sentence: str) -> None:

@@ -2,19 +2,44 @@
 
 from infra.devnet.chaos.drill import DRILLS, Drill
 from infra.devnet.chaos.drills import (
+    bad_input,
+    code,
+    endurance,
     evm_fees,
     evm_lies,
     evm_reorgs,
     evm_sending,
     evm_tokens,
+    load,
     processes,
     solana,
     solana_nonce,
+    switches,
+    takeover,
+    triggers,
+    waiting,
 )
 
 __all__ = ["all_drills"]
 
-_FILES = (processes, evm_sending, evm_reorgs, evm_fees, evm_lies, evm_tokens, solana, solana_nonce)
+_FILES = (
+    bad_input,
+    code,
+    endurance,
+    evm_fees,
+    evm_lies,
+    evm_reorgs,
+    evm_sending,
+    evm_tokens,
+    load,
+    processes,
+    solana,
+    solana_nonce,
+    switches,
+    takeover,
+    triggers,
+    waiting,
+)
 
 
 def all_drills() -> tuple[Drill, ...]:

@@ -39,7 +39,7 @@ async def _either_lands(scene: Scene, *, original: bool) -> None:
             DropAfter(), name=scene.send, when=lambda request: first["payload_sha256"] not in request.payloads()
         )
         second = await pooled(scene, anvil, execution, swap, attempt_no=2)
-        await scene.struck(lost)
+        await scene.hit(lost)
         await scene.kill(*scene.workers)
         _is_a_raise(first, second)
         if original:
@@ -98,7 +98,7 @@ async def dearer_than_the_cap(scene: Scene) -> None:
         began = scene.node.log.count
         execution = await lane.fire()
         asked = scene.node.arm(Pass(), name="eth_feeHistory")
-        await scene.struck(asked, 3)  # the signer, which finds the price too high, again and again
+        await scene.hit(asked, 3)  # the signer, which finds the price too high, again and again
         scene.check(not scene.node.log.calls(scene.send, began), "it was sent above the cap")
         scene.check(not any(one["venue_ref"] for one in await scene.attempts(execution)), "it was signed")
     await scene.ends(execution)

@@ -23,7 +23,7 @@ async def hidden_until_late(scene: Scene) -> None:
         hidden = scene.node.arm(LieNull(), when=_only(RECEIPT))
         await anvil.mine(2)
         scene.check(await anvil.receipt(attempt["venue_ref"]) is not None, "there was nothing to hide")
-        await scene.struck(hidden, hidden.hits + 4)
+        await scene.hit(hidden, hidden.hits + 4)
         scene.check(len(await scene.attempts(execution)) == 1, "silence was taken for absence")
         hidden.disarm()
         await anvil.go_on()
@@ -63,7 +63,7 @@ async def invented_receipt(scene: Scene) -> None:
         if scene.rng.random() < 0.5:
             invented["blockHash"] = "0x" + scene.rng.randbytes(32).hex()
         lying = scene.node.arm(Replace(_each(lambda _: invented)), when=_only(RECEIPT))
-        await scene.struck(lying, 4)
+        await scene.hit(lying, 4)
         await _nothing_believed(scene, execution)
         lying.disarm()
         await anvil.go_on()
@@ -85,7 +85,7 @@ async def invented_block(scene: Scene) -> None:
 
         scene.node.arm(Replace(_each(with_it)), when=_only("eth_getBlockByNumber"))
         lying = scene.node.arm(Replace(_each(lambda _: invented)), when=_only(RECEIPT))
-        await scene.struck(lying, 4)
+        await scene.hit(lying, 4)
         await _nothing_believed(scene, execution)
         scene.proxies.clear()
         await anvil.go_on()
@@ -101,7 +101,7 @@ async def another_chain(scene: Scene) -> None:
     began = scene.node.log.count
     await scene.restart(*scene.workers)  # a process asks a node once which chain it is of
     execution = await lane.fire()
-    await scene.struck(other, 2)
+    await scene.hit(other, 2)
     await scene.ends(execution, "BLOCKED")
     scene.check(not scene.node.log.calls(scene.send, began), "it was sent to another chain")
     other.disarm()
@@ -116,7 +116,7 @@ async def far_behind(scene: Scene) -> None:
     began = scene.node.log.count
     behind = scene.node.arm(Replace(_counting_nothing), name="eth_getTransactionCount")
     execution = await lane.fire()
-    await scene.struck(behind, 4)
+    await scene.hit(behind, 4)
     scene.check(not scene.node.log.calls(scene.send, began), "it was sent on an old nonce")
     nonces = {one["nonce"] for one in await scene.attempts(execution) if one["venue_ref"]}
     scene.check(not nonces & {one["nonce"] for one in first}, "a used nonce was signed again")

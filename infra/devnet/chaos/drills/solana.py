@@ -18,7 +18,7 @@ async def expired_unsent(scene: Scene) -> None:
     cut = scene.node.arm(DropBefore(), name=scene.send)
     execution = await lane.fire()
     first = await scene.signed(execution)
-    await scene.struck(cut)
+    await scene.hit(cut)
     async with scene.committed("attempt", "NEW.fate = 'DEAD'") as dead:
         await solana.expire(scene)
         await dead.wait()
@@ -38,7 +38,7 @@ async def landed_unseen(scene: Scene) -> None:
         attempt = await scene.signed(execution)
         await scene.until(lambda: solana.landed(scene, attempt["venue_ref"]), "it to land")
         await solana.expire(scene)
-        await scene.struck(hidden, hidden.hits + 4)
+        await scene.hit(hidden, hidden.hits + 4)
         await _past_its_last_block(scene, attempt)
         scene.check(len(await scene.attempts(execution)) == 1, "it was signed anew without a proof")
         hidden.disarm()
@@ -52,7 +52,7 @@ async def no_answer_at_expiry(scene: Scene) -> None:
     cut = scene.node.arm(DropBefore(), name=scene.send)
     execution = await lane.fire()
     await scene.signed(execution)
-    await scene.struck(cut)
+    await scene.hit(cut)
     silences: list[Mode] = [Status(429, 1), Status(503), Garble(), DropBefore(), Replace(_refusing), Replace(_behind)]
     scene.rng.shuffle(silences)
     silent = scene.node.arm(silences[0], name=STATUSES)
@@ -61,7 +61,7 @@ async def no_answer_at_expiry(scene: Scene) -> None:
         following = scene.node.arm(mode, name=STATUSES)
         silent.disarm()
         silent = following
-        await scene.struck(silent, 2)
+        await scene.hit(silent, 2)
     (attempt,) = await scene.attempts(execution)
     scene.check(attempt["fate"] in ("PENDING", "UNKNOWN"), f"silence was taken for {attempt['fate']}")
     scene.proxies.clear()
@@ -85,7 +85,7 @@ async def blockhash_not_found(scene: Scene) -> None:
             return any(b"BlockhashNotFound" in (exchange.answer or b"") for exchange in sent)
 
         await scene.until(refused, "a send to be answered with BlockhashNotFound")
-        await scene.struck(hidden, hidden.hits + 3)
+        await scene.hit(hidden, hidden.hits + 3)
         scene.check(len(await scene.attempts(execution)) == 1, "it was signed anew for an error's sake")
         hidden.disarm()
     await scene.ends(execution)
@@ -101,7 +101,7 @@ async def confirmed_fork_dies(scene: Scene) -> None:
         attempt = await scene.signed(execution)
         hash_ = attempt["venue_ref"]
         slot = await scene.until(lambda: _confirmed_in(scene, hash_), "it to be confirmed")
-        await scene.struck(seen, seen.hits + 2)
+        await scene.hit(seen, seen.hits + 2)
         scene.check(await scene.booked(execution) == 0, "it was booked before it was final")
         sent = scene.sends(attempt["payload_sha256"])
         async with solana.pace(scene, slot_ms=3_000):  # so that the tip stays what it is
@@ -122,7 +122,7 @@ async def fails_in_its_block(scene: Scene) -> None:
         async with solana.pace(scene, slot_ms=2_000, finalized_lag=3, confirmed_lag=1):
             taken = scene.node.arm(Pass(), name=scene.send)
             execution = await lane.fire()
-            await scene.struck(taken)
+            await scene.hit(taken)
             await solana.dearer(scene, 20)
             attempt = await scene.signed(execution)
             await scene.until(lambda: solana.landed(scene, attempt["venue_ref"]), "it to fail in a block")
@@ -141,7 +141,7 @@ async def quote_goes_stale(scene: Scene) -> None:
         cut = scene.node.arm(DropBefore(), name=scene.send)
         execution = await lane.fire()
         attempt = await scene.signed(execution)
-        await scene.struck(cut)
+        await scene.hit(cut)
         await solana.dearer(scene, 20)
         cut.disarm()
 

@@ -27,7 +27,7 @@ async def durable_nonce_used_twice(scene: Scene) -> None:
     cut = scene.node.arm(DropBefore(), name=scene.send)
     execution = await lane.fire()
     first = await scene.signed(execution)
-    await scene.struck(cut)
+    await scene.hit(cut)
     await solana.expire(scene)
     second = await scene.signed(execution, attempt_no=2)
     scene.check(first["nonce"] == second["nonce"] and account in first["nonce"], "they are not on one nonce")
