@@ -23,7 +23,8 @@ class Refused(Exception):
 
 @dataclass(slots=True)
 class Lane:
-    """`fired` are the ids of the executions that this lane's triggers began, each once."""
+    """`fired` are the ids of the executions that this lane's triggers began, each once. `foreign` are the references of
+    what a drill signed with this wallet's key as a thief would: on the chain, and in no book."""
 
     http: httpx.AsyncClient
     records: ChainRecords
@@ -33,6 +34,7 @@ class Lane:
     wallet_id: str = ""
     address: str = ""
     fired: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
 
     @classmethod
     async def opened(cls, http: httpx.AsyncClient, records: ChainRecords, api: str, admin_key: str) -> "Lane":

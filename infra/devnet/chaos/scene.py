@@ -172,6 +172,42 @@ class Scene:
         ended = await self.reaches(execution_id, *FINAL, "UNKNOWN", seconds=seconds)
         self.check(ended == status, f"{execution_id} ended {ended}, not {status}")
 
+    async def signed(self, execution_id: str, leg_no: int = 1, attempt_no: int = 1) -> dict[str, Any]:
+        """An attempt's row in the book, once its payload is stored. Errors: NotReached."""
+
+        async def stored() -> dict[str, Any] | None:
+            rows = await self.rows(
+                "SELECT a.*, l.leg_no FROM attempt a JOIN leg l ON l.id = a.leg_id WHERE a.execution_id = $1 "
+                "AND l.leg_no = $2 AND a.attempt_no = $3 AND a.state = 'SIGNED'",
+                execution_id,
+                leg_no,
+                attempt_no,
+            )
+            return rows[0] if rows else None
+
+        found: dict[str, Any] = await self.until(stored, f"attempt {attempt_no} of leg {leg_no} to be signed")
+        return found
+
+    def sends(self, payload_sha256: str) -> int:
+        """How often a payload has gone to the node."""
+        return len(self.node.log.sent().get(payload_sha256, ()))
+
+    async def booked(self, execution_id: str) -> int:
+        """How many ledger entries an execution has, beside what came from outside before it began."""
+        sql = "SELECT 1 FROM v_ledger WHERE execution_id = $1 AND kind <> 'outside'"
+        return len(await self.rows(sql, execution_id))
+
+    async def tasks(self, lane: Lane) -> list[str]:
+        """The codes of what a person is asked about a wallet."""
+        rows = await self.rows(
+            "SELECT code FROM operator_task WHERE wallet_id = $1 AND resolved_at IS NULL", lane.wallet_id
+        )
+        return [str(row["code"]) for row in rows]
+
+    async def frozen(self, lane: Lane) -> bool:
+        (row,) = await self.rows("SELECT frozen FROM wallet WHERE id = $1", lane.wallet_id)
+        return bool(row["frozen"])
+
     async def attempts(self, execution_id: str) -> list[dict[str, Any]]:
         return await self.rows(
             "SELECT * FROM v_attempt WHERE execution_id = $1 ORDER BY leg_no, attempt_no", execution_id

@@ -54,6 +54,8 @@ async def _one_effect(lane: Lane, executions: Sequence[Any], attempts: Sequence[
     found, swaps = [], Counter[str]()
     for landed in await lane.records.landed(lane.address):
         attempt = by_ref.get(landed.ref)
+        if landed.ref in lane.foreign:
+            continue
         if attempt is None:
             found.append(Violation("I1", f"{landed.ref} landed, and no attempt of {lane.wallet_id} is called so"))
         elif landed.swapped:
@@ -105,8 +107,8 @@ async def _exact(book: Any, lane: Lane, executions: Sequence[Any]) -> list[Viola
     rows = await book.fetch(
         "SELECT asset, sum(amount) AS total FROM v_ledger WHERE account = $1 GROUP BY asset", f"wallet:{lane.wallet_id}"
     )
-    if not rows or any(execution["status"] not in FINAL for execution in executions):
-        return found  # what is still open may have moved, and is not booked yet
+    if not rows or lane.foreign or any(execution["status"] not in FINAL for execution in executions):
+        return found  # what is still open may have moved, and is not booked yet; what a thief takes, a person books
     booked = {row["asset"]: int(row["total"]) for row in rows}
     chain = await lane.records.balances(lane.address)
     return found + [

@@ -1,11 +1,45 @@
 """Every drill there is. A new file of drills is a line here."""
 
 from infra.devnet.chaos.drill import DRILLS, Drill
-from infra.devnet.chaos.drills import bad_input, code, endurance, load, processes, switches, takeover, triggers, waiting
+from infra.devnet.chaos.drills import (
+    bad_input,
+    code,
+    endurance,
+    evm_fees,
+    evm_lies,
+    evm_reorgs,
+    evm_sending,
+    evm_tokens,
+    load,
+    processes,
+    solana,
+    solana_nonce,
+    switches,
+    takeover,
+    triggers,
+    waiting,
+)
 
 __all__ = ["all_drills"]
 
-_FILES = (bad_input, code, endurance, load, processes, switches, takeover, triggers, waiting)
+_FILES = (
+    bad_input,
+    code,
+    endurance,
+    evm_fees,
+    evm_lies,
+    evm_reorgs,
+    evm_sending,
+    evm_tokens,
+    load,
+    processes,
+    solana,
+    solana_nonce,
+    switches,
+    takeover,
+    triggers,
+    waiting,
+)
 
 
 def all_drills() -> tuple[Drill, ...]:
