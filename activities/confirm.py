@@ -9,7 +9,7 @@ from temporalio import activity
 from activities.results import Finding, Follow
 from activities.submit import broadcast
 from domain.attempts import MAX_ATTEMPTS, AttemptState, Move, Sighting, next_move
-from domain.errors import IntegrityBroken
+from domain.errors import BookBehind
 from domain.executions import Execution
 from domain.lifecycle import FINAL
 from infra.db.attempts import Attempt, Attempts
@@ -40,7 +40,7 @@ class Confirm:
     async def run(self, follow: Follow) -> Finding:
         """Settle, a new attempt, failure, or a person's decision.
 
-        Errors: INTEGRITY_BROKEN (final), where the book holds nothing that could be confirmed.
+        Errors: BOOK_BEHIND_TEMPORAL (final), where the book holds nothing that could be confirmed.
         """
         order, replace_from = follow.order, follow.replace_from or NEVER
         execution = await self._executions.load(order.execution_id)
@@ -50,7 +50,7 @@ class Confirm:
             attempts = await self._attempts.of_execution(execution.id)
             signed = [attempt for attempt in attempts if attempt.state is AttemptState.SIGNED]
             if not signed:
-                raise IntegrityBroken(f"{execution.id} is to be confirmed, but was never signed")
+                raise BookBehind(f"{execution.id} is to be confirmed, but was never signed")
             leg = legs[signed[-1].leg_no - 1]
             signed = [attempt for attempt in signed if attempt.leg_no == leg.no]
             sightings = await self._look(execution, signed, venue)

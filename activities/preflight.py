@@ -22,9 +22,9 @@ class Preflight:
     async def run(self, order: Order) -> Passed:
         """Judge and record; the recorded answer if this was done before.
 
-        Errors: FEED_UNAVAILABLE, QUOTE_UNAVAILABLE, CHAIN_UNAVAILABLE, RACE_LOST (retried).
+        Errors: FEED_UNAVAILABLE, QUOTE_UNAVAILABLE, CHAIN_UNAVAILABLE, BOOK_RESTORED, RACE_LOST (retried).
         """
-        execution = await self._executions.load(order.execution_id)
+        execution = await self._executions.load_to_act(order.execution_id)
         if execution.status in FINAL:
             return Passed(False, execution.codes, over=True)
         if execution.status is not ExecutionState.PENDING:

@@ -36,10 +36,10 @@ class Reconcile:
     async def run(self, request: EndRequest) -> Ending:
         """End the execution as its attempts ended; the recorded ending if it is over already.
 
-        Errors: SETTLEMENT_UNREADABLE, CHAIN_UNAVAILABLE, RACE_LOST (retried); INTEGRITY_BROKEN (final),
-        where what moved cannot be explained.
+        Errors: SETTLEMENT_UNREADABLE, CHAIN_UNAVAILABLE, BOOK_RESTORED, RACE_LOST (retried); INTEGRITY_BROKEN
+        (final), where what moved cannot be explained.
         """
-        execution = await self._executions.load(request.order.execution_id)
+        execution = await self._executions.load_to_act(request.order.execution_id)
         if execution.status in FINAL:
             return Ending(execution.status.value, execution.codes)
         attempts = [a for a in await self._attempts.of_execution(execution.id) if a.state is AttemptState.SIGNED]

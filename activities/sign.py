@@ -48,10 +48,10 @@ class Sign:
         """The payload stored under this attempt's number, signed only if there is none yet.
 
         While an earlier payload of the leg may still land, one that takes its nonce is signed, or nothing.
-        Errors: QUOTE_UNAVAILABLE, CHAIN_UNAVAILABLE, FEES_ABOVE_CAP, SIGNING_UNAVAILABLE, RACE_LOST (retried),
-        KEY_ACCESS_DENIED, LEASE_LOST (final).
+        Errors: QUOTE_UNAVAILABLE, CHAIN_UNAVAILABLE, FEES_ABOVE_CAP, SIGNING_UNAVAILABLE, BOOK_RESTORED,
+        RACE_LOST (retried), KEY_ACCESS_DENIED, LEASE_LOST (final).
         """
-        execution = await self._executions.load(request.order.execution_id)
+        execution = await self._executions.load_to_act(request.order.execution_id)
         venue = self._venues[request.order.venue]
         leg = venue.legs(execution.intent)[request.leg_no - 1]
         attempts = [

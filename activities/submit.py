@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from temporalio import activity
 
 from domain.attempts import AttemptState
-from domain.errors import ChainUnavailable, IntegrityBroken
+from domain.errors import BookBehind, ChainUnavailable
 from domain.executions import Order
 from domain.lifecycle import FINAL
 from infra.db.attempts import Attempt, Attempts
@@ -23,7 +23,7 @@ class Submit:
     async def run(self, order: Order) -> str:
         """Send the newest attempt's bytes, unless its fate is known or the kill switch holds a first send back.
 
-        Returns what the venue answered, in words. Errors: INTEGRITY_BROKEN (final).
+        Returns what the venue answered, in words. Errors: BOOK_BEHIND_TEMPORAL (final).
         """
         execution = await self._executions.load(order.execution_id)
         if execution.status in FINAL:
@@ -31,7 +31,7 @@ class Submit:
         attempts = await self._attempts.of_execution(execution.id)
         signed = [attempt for attempt in attempts if attempt.state is AttemptState.SIGNED]
         if not signed:
-            raise IntegrityBroken(f"{execution.id} is to be submitted, but the book holds no signed payload")
+            raise BookBehind(f"{execution.id} is to be submitted, but the book holds no signed payload")
         newest = signed[-1]
         if not newest.open:
             return "its fate is known"

@@ -11,7 +11,20 @@ from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from api import problems
 from api.assembly import Tools, assemble
 from api.bodies import StrictBodies
-from api.routers import admin, api_keys, docs, executions, owners, rule_actions, rules, system, wallets
+from api.routers import (
+    admin,
+    api_keys,
+    comparing,
+    docs,
+    executions,
+    owners,
+    resets,
+    rule_actions,
+    rules,
+    system,
+    tasks,
+    wallets,
+)
 from infra.config import Settings
 from infra.db.book import Book
 from infra.db.heartbeat import beat_forever
@@ -64,7 +77,8 @@ def create_app(settings: Settings, world: World = open_world) -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    for part in (owners, api_keys, wallets, rule_actions, rules, executions, system, admin, docs):
+    operators = (admin, tasks, resets, comparing)
+    for part in (owners, api_keys, wallets, rule_actions, rules, executions, system, *operators, docs):
         app.include_router(part.router)
     app.add_middleware(StrictBodies)
     FastAPIInstrumentor.instrument_app(app, excluded_urls="health,ready,metrics")

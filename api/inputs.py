@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Header, Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from domain.operator_moves import REASON_LEAST
 from domain.rules import printable
 
 
@@ -16,6 +17,13 @@ class Input(BaseModel):
 
 Reason = Annotated[
     str, Field(min_length=1, max_length=500, description="Why; it is audited"), AfterValidator(printable)
+]
+
+# For moves that a person makes against what the machine would do: a word is no reason.
+OperatorReason = Annotated[
+    str,
+    Field(min_length=REASON_LEAST, max_length=500, description="Why; it is kept for ever"),
+    AfterValidator(printable),
 ]
 
 _VISIBLE = r"^[\x21-\x7e]{1,255}$"
@@ -41,3 +49,4 @@ RuleId = Annotated[str, Path(pattern=r"^rul_[a-z0-9]{1,40}$")]
 WalletId = Annotated[str, Path(pattern=r"^wal_[a-z0-9]{1,40}$")]
 ExecutionId = Annotated[str, Path(pattern=r"^exe_[a-z0-9]{1,40}$")]
 ApiKeyId = Annotated[str, Path(pattern=r"^key_[a-z0-9]{1,40}$")]
+TaskId = Annotated[str, Path(pattern=r"^[0-9]{1,18}$")]

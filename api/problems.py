@@ -16,6 +16,8 @@ from starlette.exceptions import HTTPException
 from temporalio.service import RPCError
 
 from domain.errors import (
+    BookBehind,
+    BookRestored,
     ChainUnavailable,
     FeedNonsense,
     FeedUnavailable,
@@ -29,6 +31,7 @@ from domain.errors import (
     KeyAccessDenied,
     LeaseLost,
     MarketUnknown,
+    MoveNotSafe,
     NoRoute,
     NotFound,
     QuoteUnavailable,
@@ -88,6 +91,7 @@ STATUS: dict[type[TripwireError], HTTPStatus] = {
     Forbidden: HTTPStatus.FORBIDDEN,
     IdempotencyMismatch: HTTPStatus.CONFLICT,
     IllegalTransition: HTTPStatus.CONFLICT,
+    MoveNotSafe: HTTPStatus.CONFLICT,
     RaceLost: HTTPStatus.CONFLICT,
     LeaseLost: HTTPStatus.CONFLICT,
     TooLateToCancel: HTTPStatus.CONFLICT,
@@ -105,6 +109,8 @@ STATUS: dict[type[TripwireError], HTTPStatus] = {
     KeyAccessDenied: HTTPStatus.SERVICE_UNAVAILABLE,
     EngineUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    BookRestored: HTTPStatus.SERVICE_UNAVAILABLE,
+    BookBehind: HTTPStatus.INTERNAL_SERVER_ERROR,
     IntegrityBroken: HTTPStatus.INTERNAL_SERVER_ERROR,
     Internal: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
@@ -123,7 +129,10 @@ class FieldError(BaseModel):
 
 
 class Problem(BaseModel):
-    """RFC 9457. `code` is stable and meant for programs, `detail` a sentence for people."""
+    """RFC 9457. `code` is stable and meant for programs, `detail` a sentence for people.
+
+    `would_be_safe` says what would let a refused operator's move be made; only such refusals have it.
+    """
 
     type: str
     title: str
@@ -132,6 +141,7 @@ class Problem(BaseModel):
     detail: str
     instance: str
     errors: list[FieldError] = []
+    would_be_safe: str | None = None
 
 
 def problems(*errors: type[TripwireError]) -> dict[int | str, dict[str, Any]]:
@@ -162,13 +172,14 @@ def answer(path: str, error: TripwireError, errors: tuple[FieldError, ...] = ())
         detail=str(error),
         instance=path,
         errors=list(errors),
+        would_be_safe=error.would_be_safe if isinstance(error, MoveNotSafe) else None,
     )
     headers: dict[str, str] = {"Cache-Control": "no-store"}
     if challenge := _CHALLENGES.get(status):
         headers["WWW-Authenticate"] = challenge
     if error.retryable:
         headers["Retry-After"] = str(RETRY_AFTER_S)
-    return Response(json.dumps(problem.model_dump()), status.value, headers, MEDIA_TYPE)
+    return Response(json.dumps(problem.model_dump(exclude_none=True)), status.value, headers, MEDIA_TYPE)
 
 
 def invalid(path: str, found: RequestValidationError) -> Response:

@@ -105,7 +105,8 @@ def refuse(problem: Any, then: str = "") -> NoReturn:
         lines = "".join(f"\n  {error['field']}: {error['message']}" for error in errors)
         fail(f"the API refuses this ({code}):{lines}", REFUSED)
     hint = f" {_HINTS[code]}" if code in _HINTS else ""
-    fail(f"{known.get('detail', 'the API refuses this')} ({code}).{hint}{then}", REFUSED)
+    safe = f" Would be safe: {known['would_be_safe']}." if known.get("would_be_safe") else ""
+    fail(f"{known.get('detail', 'the API refuses this')} ({code}).{safe}{hint}{then}", REFUSED)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """`tripwire execution ...`"""
 
 import time
+import uuid
 from typing import Annotated, Any
 
 import typer
@@ -91,6 +92,37 @@ def cancel(execution_id: ExecutionId, as_json: AsJson = False) -> None:
     with connected() as api:
         answer = api.post(f"/executions/{execution_id}/cancel")
     output.show(answer, as_json, output.text(f"{answer['execution_id']}: {answer['answer']}."))
+
+
+@app.command()
+def reset(
+    execution_id: ExecutionId,
+    reason: Annotated[str, typer.Option(help="Why, in a sentence; it is kept for ever.", show_default=False)],
+    dry_run: Annotated[bool, typer.Option(help="Only tell which steps would run again, and what they answer.")] = True,
+    key: Annotated[
+        str | None,
+        typer.Option("--key", help="Idempotency key: the same key is the same request.", show_default="random"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """For operators: run its workflow again from the first step. That pays nothing twice; the answer says why."""
+    with connected(operator=True) as api:
+        body = {"reason": reason, "dry_run": dry_run}
+        answer = api.post(f"/admin/executions/{execution_id}/reset", body, key or str(uuid.uuid4()))
+    rows = [(one["step"], one["answers"], one["cannot_pay_twice"]) for one in answer["steps"]]
+    said = output.facts(
+        [("execution", answer["execution_id"]), ("status", answer["status"]), ("done", _DONE[answer["done"]])]
+    )
+    columns = ("step", "answers", "cannot pay twice, because")
+    output.show(answer, as_json, output.stacked(said, output.heading("Steps"), output.table(columns, rows, "None.")))
+
+
+_DONE = {
+    "nothing": "nothing: this was a dry run, --no-dry-run does it",
+    "reset": "the workflow was reset to its first step",
+    "started": "its history was gone: the workflow was started anew",
+    "running": "it runs already, and has not begun its first step",
+}
 
 
 def picture(execution: dict[str, Any], *, full: bool) -> Any:

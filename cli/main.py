@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import execution, key, owner, rule, wallet
+from cli import execution, key, owner, rule, task, wallet
 from cli.kill_switch import kill_switch
+from cli.reconcile import reconcile, recover
 from cli.status import status
 
 app = typer.Typer(
@@ -21,10 +22,13 @@ app = typer.Typer(
 app.add_typer(rule.app, name="rule")
 app.add_typer(execution.app, name="execution")
 app.add_typer(wallet.app, name="wallet")
+app.add_typer(task.app, name="task")
 app.add_typer(owner.app, name="owner")
 app.add_typer(key.app, name="key")
 app.command()(status)
 app.command("kill-switch")(kill_switch)
+app.command()(reconcile)
+app.command()(recover)
 
 
 class Worker(StrEnum):

@@ -178,6 +178,21 @@ def _switch(rule_id: str, step: str, as_json: bool) -> None:
     output.show(rule, as_json, _picture(rule))
 
 
+@app.command()
+def reset(
+    rule_id: RuleId,
+    to: Annotated[str, typer.Option(help="ACTIVE: it fires on the next crossing. CREATED: it waits.")],
+    reason: Annotated[str, typer.Option(help="Why, in a sentence; it is kept for ever.", show_default=False)],
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """For operators: give a FAILED rule another life, once none of its executions is open."""
+    with connected(operator=True) as api:
+        body = {"to": to.upper(), "reason": reason}
+        rule = api.post(f"/admin/rules/{rule_id}/reset", body, key or str(uuid.uuid4()))
+    output.show(rule, as_json, _picture(rule))
+
+
 def _read(file: Path) -> dict[str, Any]:
     try:
         body = json.loads(file.read_text())

@@ -33,6 +33,7 @@ def status(as_json: AsJson = False) -> None:
                     ("missing", missing),
                     ("execution", mode),
                     ("kill switch", "ON: nothing is signed" if found["kill_switch"] else "off"),
+                    ("halted", [f"{halt['name']}: {halt['reason']}" for halt in found["halts"]]),
                     ("open tasks", str(found["open_tasks"])),
                 ]
             ),

@@ -44,6 +44,16 @@ class IllegalTransition(TripwireError):
     code, retryable = "ILLEGAL_TRANSITION", False
 
 
+class MoveNotSafe(TripwireError):
+    """An operator's move that could lose or pay money as things are; `would_be_safe` says what would change that."""
+
+    code, retryable = "MOVE_NOT_SAFE", False
+
+    def __init__(self, reason: str, would_be_safe: str) -> None:
+        super().__init__(reason)
+        self.would_be_safe = would_be_safe
+
+
 class RaceLost(TripwireError):
     """A compare-and-set matched no row: somebody else moved first. Read again; never force."""
 
@@ -54,6 +64,18 @@ class IntegrityBroken(TripwireError):
     """The book contradicts itself. Work on this execution stops until a person has looked."""
 
     code, retryable = "INTEGRITY_BROKEN", False
+
+
+class BookRestored(TripwireError):
+    """The book was put back to an older state. Nothing moves until an operator has compared it with the chain."""
+
+    code, retryable = "BOOK_RESTORED", True
+
+
+class BookBehind(TripwireError):
+    """Temporal knows of a step that the book does not hold: the book is older. Everything is to be halted."""
+
+    code, retryable = "BOOK_BEHIND_TEMPORAL", False
 
 
 class LeaseLost(TripwireError):

@@ -15,6 +15,7 @@ class EntryKind(StrEnum):
     NETWORK_FEE = "network_fee"
     RENT = "rent"
     OUTSIDE = "outside"  # a transfer in or out that was not ours
+    REVERSAL = "reversal"  # of a settlement that the chain took back
 
 
 OUTSIDE_ACCOUNT = "outside"

@@ -40,7 +40,8 @@ RULE_MOVES: dict[RuleState, frozenset[RuleState]] = {
     R.TRIGGERED: frozenset({R.EXECUTING, R.ACTIVE, R.FAILED}),
     R.EXECUTING: frozenset({R.EXECUTED, R.FAILED, R.ACTIVE}),
     R.EXECUTED: frozenset({R.ACTIVE, R.DELETED}),
-    R.FAILED: frozenset({R.DELETED}),
+    # Only an operator leads a rule out of FAILED, once none of its executions is open.
+    R.FAILED: frozenset({R.ACTIVE, R.CREATED, R.DELETED}),
     R.DELETED: frozenset(),
 }
 

@@ -118,7 +118,12 @@ def blocking(verdicts: tuple[Verdict, ...]) -> tuple[str, ...]:
 
 def _kill_switch(policy: Policy, facts: Facts, intent: Intent) -> Verdict:
     if facts.kill_switch:
-        return Verdict(Check.KILL_SWITCH, False, KILL_SWITCH_ON, would_pass="an operator turns the kill switch off")
+        return Verdict(
+            Check.KILL_SWITCH,
+            False,
+            KILL_SWITCH_ON,
+            would_pass="an operator lifts the halt; the system's status tells why it is there",
+        )
     return Verdict(Check.KILL_SWITCH, True)
 
 

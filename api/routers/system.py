@@ -42,8 +42,18 @@ class ProcessAnswer(BaseModel):
     beat_at: datetime
 
 
+class HaltAnswer(BaseModel):
+    """A switch that is on: `kill`, turned by an operator, or `restored`, until chain and book are compared."""
+
+    name: str
+    reason: str
+    since: datetime
+
+
 class StatusAnswer(BaseModel):
     """`ok` only if every dependency answers and no process is `missing`: a kind of which none is alive.
+
+    `kill_switch`: nothing is signed or sent, for the reasons in `halts`.
 
     `open_tasks` counts the decisions that wait for an operator. A dead process is listed until another of its
     kind lives.
@@ -51,6 +61,7 @@ class StatusAnswer(BaseModel):
 
     status: Literal["ok", "degraded"]
     kill_switch: bool
+    halts: list[HaltAnswer]
     execution_enabled: bool
     dry_run: bool
     open_tasks: int
@@ -81,9 +92,11 @@ async def show_status(_caller: Anyone, at: At) -> StatusAnswer:
     living = {process.kind for process in processes if process.alive}
     missing = [kind for kind in NEEDED if kind not in living]
     policy = at.settings.policy
+    halts = await at.halts.now()
     return StatusAnswer(
         status="ok" if all(dependency.up for dependency in found) and not missing else "degraded",
-        kill_switch=await at.system.halted(),
+        kill_switch=bool(halts),
+        halts=[HaltAnswer(name=halt.name, reason=halt.reason, since=halt.since) for halt in halts],
         execution_enabled=policy.execution_enabled,
         dry_run=policy.dry_run,
         open_tasks=await at.reading.open_tasks(),

@@ -24,6 +24,7 @@ from domain.errors import (
     IdempotencyMismatch,
     InvalidInput,
     KeyAccessDenied,
+    MoveNotSafe,
     NotFound,
     SigningUnavailable,
 )
@@ -129,9 +130,9 @@ async def freeze_wallet(wallet_id: WalletId, body: Why, caller: Trader, at: At) 
     return told(await at.wallets.set_frozen(caller.owner, wallet_id, True, body.reason))
 
 
-@router.post("/{wallet_id}/unfreeze", responses=problems(NotFound))
+@router.post("/{wallet_id}/unfreeze", responses=problems(NotFound, MoveNotSafe))
 async def unfreeze_wallet(wallet_id: WalletId, body: Why, caller: Trader, at: At) -> WalletAnswer:
-    """Let the wallet sign again."""
+    """Let the wallet sign again. Refused while an operator's task about it is open."""
     return told(await at.wallets.set_frozen(caller.owner, wallet_id, False, body.reason))
 
 

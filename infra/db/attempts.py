@@ -70,6 +70,16 @@ class Attempts:
             rows = await tx.rows(f"{_SELECT} WHERE a.execution_id = :e ORDER BY l.leg_no, a.attempt_no", e=execution_id)
         return [_attempt(row) for row in rows]
 
+    async def open_of_wallet(self, wallet_id: str) -> list[str]:
+        """The venue's ids of all payloads of a wallet that may still land."""
+        async with self._book.begin() as tx:
+            rows = await tx.rows(
+                "SELECT venue_ref FROM attempt WHERE wallet_id = :w AND state = 'SIGNED' "
+                "AND fate IN ('PENDING', 'UNKNOWN') ORDER BY signed_at",
+                w=wallet_id,
+            )
+        return [row["venue_ref"] for row in rows]
+
     async def allocate(
         self,
         execution: Execution,
@@ -206,7 +216,7 @@ class Attempts:
         """
         async with self._book.begin() as tx:
             for attempt_id, sighting in sorted(seen.items(), key=lambda item: item[1].fate is not Fate.DEAD):
-                await _note_fate(tx, execution, attempt_id, sighting)
+                await note_fate(tx, execution, attempt_id, sighting)
 
 
 _SELECT = (
@@ -284,7 +294,8 @@ async def _use_up_nonce(tx: Transaction, execution: Execution, nonce: int) -> No
         raise RaceLost(f"nonce {nonce} of {execution.wallet.address} is no longer the next")
 
 
-async def _note_fate(tx: Transaction, execution: Execution, attempt_id: str, sighting: Sighting) -> None:
+async def note_fate(tx: Transaction, execution: Execution, attempt_id: str, sighting: Sighting) -> None:
+    """Keep what was seen of one attempt; nothing, where its fate is final already."""
     final = sighting.fate in (Fate.LANDED, Fate.DEAD)
     row = await tx.one(
         "UPDATE attempt SET fate = :fate, succeeded = :succeeded, detail = :detail, "

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from domain import identity
-from domain.errors import NotFound, RaceLost
+from domain.errors import BookRestored, NotFound, RaceLost
 from domain.executions import Execution, Order
 from domain.lifecycle import ExecutionState, RuleState, check_execution_move, check_rule_move
 from domain.policy import Verdict
@@ -28,6 +28,16 @@ class Executions:
     async def load(self, execution_id: str) -> Execution:
         """Errors: NOT_FOUND (final)."""
         async with self._book.begin() as tx:
+            return await load(tx, execution_id)
+
+    async def load_to_act(self, execution_id: str) -> Execution:
+        """The same, for a step that decides something about it.
+
+        Errors: NOT_FOUND (final), BOOK_RESTORED (retried): what a restored book says is not acted on.
+        """
+        async with self._book.begin() as tx:
+            if await tx.one("SELECT 1 FROM switch WHERE name = 'restored' AND \"on\""):
+                raise BookRestored("the book was restored: compare it with the chain, with `tripwire recover`")
             return await load(tx, execution_id)
 
     async def pass_preflight(self, execution: Execution, verdicts: Iterable[Verdict]) -> None:

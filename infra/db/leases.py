@@ -1,6 +1,7 @@
 """The wallet's lock and the money it reserves: first come, first served, fenced by a token that only grows."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from domain.errors import LeaseLost
 from domain.executions import Execution
@@ -9,6 +10,14 @@ from domain.money import Amount
 from domain.policy import Verdict
 from infra.db.book import Book, Transaction
 from infra.db.executions import keep_verdicts, move, reactivate_rule, status_of
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who holds a wallet, and the token of the newest grant: 0 before the first."""
+
+    holder: str | None
+    epoch: int
 
 
 class Leases:
@@ -44,6 +53,11 @@ class Leases:
             assert granted is not None, "the row is locked by this transaction"  # noqa: S101
             tx.record(mine, "lease.granted", execution.order.owner_id, wallet_id=wallet_id, epoch=granted["epoch"])
             return int(granted["epoch"])
+
+    async def read(self, wallet_id: str) -> Lease:
+        async with self._book.begin() as tx:
+            row = await tx.one("SELECT holder, epoch FROM lease WHERE wallet_id = :w", w=wallet_id)
+        return Lease(row["holder"], row["epoch"]) if row else Lease(None, 0)
 
     async def held(self, wallet_id: str, except_for: str = "") -> dict[str, int]:
         """Base units that executions of this wallet hold, by CAIP-19 id, one execution's own left out."""

@@ -10,11 +10,13 @@ from domain.executions import Execution
 from domain.ledger import Entry, Settlement
 from domain.lifecycle import FINAL, ExecutionState, RuleState
 from domain.money import Amount
+from domain.reconciliation import Line, Moved
+from domain.wallets import Wallet
 from infra.db import documents
 from infra.db.attempts import Attempt
 from infra.db.book import Book, Transaction
 from infra.db.executions import move, move_rule, status_of
-from infra.db.leases import check_lease, release
+from infra.db.leases import release
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,30 +40,58 @@ class Ledger:
             )
         return {row["asset"]: int(row["amount"]) for row in rows}
 
-    async def adopt_outside(self, execution: Execution, epoch: int, on_chain: Iterable[Amount]) -> None:
-        """Book what strangers moved: with the lease held and nothing of ours in flight, no difference is ours.
+    async def adopt(self, wallet: Wallet, holder: str | None, epoch: int, arrived: Iterable[Line]) -> None:
+        """Book what came from outside, as read while `holder` had the lease, or nobody (None), under this token.
 
-        Errors: LEASE_LOST (final).
+        Errors: RACE_LOST (retried), if lease or book have moved since.
         """
         async with self._book.begin() as tx:
-            await check_lease(tx, execution, epoch)
-            account = ledger.wallet_account(execution.wallet.id)
-            for amount in on_chain:
+            await _check_idle(tx, wallet, holder, epoch)
+            account = ledger.wallet_account(wallet.id)
+            for line in arrived:
                 row = await tx.one(
-                    "SELECT coalesce(sum(amount), 0) AS amount FROM ledger_entry WHERE account = :a AND asset = :asset",
+                    "SELECT coalesce(sum(amount), 0) AS amount, count(*) FILTER (WHERE kind = 'outside') AS earlier "
+                    "FROM ledger_entry WHERE account = :a AND asset = :asset",
                     a=account,
-                    asset=amount.asset.id,
+                    asset=line.asset.id,
                 )
-                booked = int(row["amount"]) if row else 0
-                if difference := amount.base - booked:
-                    entries = ledger.outside(execution.wallet.id, Amount(difference, amount.asset))
-                    await _post(tx, execution, f"observed/{execution.id}/{epoch}", entries)
+                assert row is not None, "a sum always answers"  # noqa: S101
+                if int(row["amount"]) != line.booked:
+                    raise RaceLost(f"the book of {wallet.id} has moved since it was compared")
+                entries = ledger.outside(wallet.id, Amount(line.difference, line.asset))
+                await _post(tx, None, f"observed/{wallet.id}/{row['earlier'] + 1}", entries)
+                tx.record(
+                    wallet.id,
+                    "wallet.outside_transfer",
+                    wallet.owner_id,
+                    asset=line.asset.id,
+                    base=str(line.difference),
+                )
+
+    async def reverse(self, wallet: Wallet, epoch: int, gone: Iterable[Moved]) -> None:
+        """Take back what was booked for settlements that the chain took back, by entries of the opposite sign.
+
+        Read while nobody had the lease, under this token. Errors: RACE_LOST (retried).
+        """
+        async with self._book.begin() as tx:
+            await _check_idle(tx, wallet, None, epoch)
+            for payload in gone:
+                reversed_entries = await tx.rows(
+                    "INSERT INTO ledger_entry (execution_id, account, asset, amount, kind, venue_event_id) "
+                    "SELECT l.execution_id, l.account, l.asset, -sum(l.amount), 'reversal', l.venue_event_id "
+                    "FROM ledger_entry l JOIN attempt a ON a.execution_id = l.execution_id "
+                    "JOIN settlement s ON s.attempt_id = a.id AND s.reference = l.venue_event_id "
+                    "WHERE a.id = :a AND l.kind <> 'reversal' "
+                    "GROUP BY l.execution_id, l.account, l.asset, l.venue_event_id "
+                    "ON CONFLICT DO NOTHING RETURNING execution_id",
+                    a=payload.attempt_id,
+                )
+                if reversed_entries:
                     tx.record(
-                        execution.wallet.id,
-                        "wallet.outside_transfer",
-                        execution.order.owner_id,
-                        asset=amount.asset.id,
-                        base=str(difference),
+                        reversed_entries[0]["execution_id"],
+                        "settlement.reversed",
+                        wallet.owner_id,
+                        reference=payload.reference,
                     )
 
     async def confirm(self, execution: Execution) -> None:
@@ -97,7 +127,7 @@ class Ledger:
                 raise RaceLost(f"{execution.id} was signed anew while it was being closed")
             for item in settled:
                 entries = ledger.entries(item.settlement, execution.wallet.id, execution.order.venue)
-                await _post(tx, execution, item.settlement.reference, entries)
+                await _post(tx, execution.id, item.settlement.reference, entries)
                 await _keep(tx, execution, item)
             await move(tx, execution, before, after, codes, differences=differences)
             if after is ExecutionState.SETTLED:
@@ -107,13 +137,24 @@ class Ledger:
             return await release(tx, execution)
 
 
-async def _post(tx: Transaction, execution: Execution, venue_event_id: str, entries: Iterable[Entry]) -> None:
+async def _check_idle(tx: Transaction, wallet: Wallet, holder: str | None, epoch: int) -> None:
+    """Nobody took the lease since it was read, and nobody can until this transaction ends.
+
+    Errors: RACE_LOST (retried).
+    """
+    await tx.change("INSERT INTO lease (wallet_id) VALUES (:w) ON CONFLICT DO NOTHING", w=wallet.id)
+    row = await tx.one("SELECT holder, epoch FROM lease WHERE wallet_id = :w FOR UPDATE", w=wallet.id)
+    if row is None or row["holder"] != holder or row["epoch"] != epoch:
+        raise RaceLost(f"the lease of {wallet.id} has moved since its balances were read")
+
+
+async def _post(tx: Transaction, execution_id: str | None, venue_event_id: str, entries: Iterable[Entry]) -> None:
     for entry in entries:
         await tx.change(
             "INSERT INTO ledger_entry (execution_id, account, asset, amount, kind, venue_event_id) "
             "VALUES (:e, :account, :asset, :amount, :kind, :event) "
             "ON CONFLICT ((coalesce(execution_id, '')), kind, venue_event_id, account, asset) DO NOTHING",
-            e=execution.id,
+            e=execution_id,
             account=entry.account,
             asset=entry.amount.asset.id,
             amount=entry.amount.base,

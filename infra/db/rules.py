@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from domain.errors import IllegalTransition, NotFound
-from domain.lifecycle import RuleState
+from domain.errors import IllegalTransition, MoveNotSafe, NotFound
+from domain.lifecycle import FINAL, RuleState
 from domain.rules import RuleSpec
 from infra.db.book import Book, Transaction
 from infra.db.executions import move_rule, reactivate_rule
@@ -132,6 +132,37 @@ class Rules:
             )
             tx.record(rule_id, "rule.changed", owner_id, spec=json.loads(spec.model_dump_json()))
         return await self.find(owner_id, rule_id)
+
+    async def reset(self, rule_id: str, to: RuleState, reason: str, by: str) -> Rule:
+        """FAILED → ACTIVE as a new activation, unarmed, or → CREATED. There already is the same answer.
+
+        Errors: NOT_FOUND, ILLEGAL_TRANSITION, MOVE_NOT_SAFE (final), while an execution of it is open.
+        """
+        async with self._book.begin() as tx:
+            row = await tx.one("SELECT * FROM rule WHERE id = :id FOR UPDATE", id=rule_id)
+            if row is None:
+                raise NotFound(f"there is no rule {rule_id}")
+            rule = _rule(row)
+            if rule.state is to:
+                return rule
+            if rule.state is not RuleState.FAILED:
+                raise IllegalTransition(f"only a FAILED rule is reset; this one is {rule.state}")
+            running = await tx.one(
+                "SELECT id, status FROM execution WHERE rule_id = :id AND NOT (status = ANY(:final)) LIMIT 1",
+                id=rule_id,
+                final=[state.value for state in FINAL],
+            )
+            if running:
+                raise MoveNotSafe(
+                    f"its execution {running['id']} is {running['status']}, not over",
+                    "reset it once that execution is over: `tripwire task list` shows what it waits for",
+                )
+            if to is RuleState.ACTIVE:
+                await reactivate_rule(tx, rule_id, RuleState.FAILED)
+            else:
+                await move_rule(tx, rule_id, RuleState.FAILED, to)
+            tx.record(rule_id, "rule.reset", rule.owner_id, to=to, reason=reason, by=by)
+        return await self.find(rule.owner_id, rule_id)
 
     async def changed(self, feed: str, since: datetime) -> list[Rule]:
         """Every rule of a feed that changed after `since`, in whatever state it is now; oldest change first."""

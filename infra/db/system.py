@@ -69,6 +69,8 @@ class System:
     async def freeze(self, wallet: Wallet, code: str, detail: str, execution_id: str | None = None) -> None:
         """Let a wallet sign nothing more until a person has looked. Again is the same."""
         async with self._book.begin() as tx:
+            # Locked, though it may be frozen already: whoever unfreezes it waits for our task, or has done so.
+            await tx.one("SELECT 1 FROM wallet WHERE id = :w FOR NO KEY UPDATE", w=wallet.id)
             frozen = await tx.change("UPDATE wallet SET frozen = true WHERE id = :w AND NOT frozen", w=wallet.id)
             if frozen:
                 tx.record(wallet.id, "wallet.frozen", wallet.owner_id, reason=code)

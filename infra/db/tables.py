@@ -117,7 +117,16 @@ class TriggerRow(SQLModel, table=True):
 
 
 class ExecutionRow(SQLModel, table=True):
+    """`looked_at`: when it was last compared with Temporal because it did not move."""
+
     __tablename__ = "execution"
+    __table_args__ = (
+        Index(
+            "execution_open",
+            text("looked_at NULLS FIRST"),
+            postgresql_where=text("status NOT IN ('SETTLED', 'BLOCKED', 'FAILED', 'CANCELLED')"),
+        ),
+    )
     id: str = Field(primary_key=True)
     trigger_id: str = Field(foreign_key="trigger.id", unique=True)
     rule_id: str = Field(foreign_key="rule.id", index=True)
@@ -132,6 +141,7 @@ class ExecutionRow(SQLModel, table=True):
     dry_run: bool = False
     created_at: datetime | None = Field(default=None, sa_column=_now())
     updated_at: datetime | None = Field(default=None, sa_column=_now())
+    looked_at: datetime | None = Field(default=None, sa_column=_later())
 
 
 class VerdictRow(SQLModel, table=True):
@@ -308,6 +318,7 @@ class LedgerRow(SQLModel, table=True):
 
 class SettlementRow(SQLModel, table=True):
     __tablename__ = "settlement"
+    __table_args__ = (Index("settlement_by_time", "settled_at"),)
     attempt_id: str = Field(primary_key=True, foreign_key="attempt.id")
     execution_id: str = Field(foreign_key="execution.id", index=True)
     reference: str

@@ -9,7 +9,7 @@ from domain import identity
 from domain.chains import CHAINS
 from domain.errors import IllegalTransition, NotFound
 from domain.executions import Order
-from domain.lifecycle import ExecutionState, RuleState
+from domain.lifecycle import FINAL, ExecutionState, RuleState
 from domain.policy import Policy
 from domain.rules import RuleSpec
 from infra.db import documents
@@ -31,7 +31,7 @@ class Unstarted:
     trace: Mapping[str, str]
 
 
-_ORDER = "e.id AS execution_id, e.trigger_id, e.owner_id, e.rule_id, e.wallet_id, e.venue"
+ORDER_COLUMNS = "e.id AS execution_id, e.trigger_id, e.owner_id, e.rule_id, e.wallet_id, e.venue"
 
 
 class Triggers:
@@ -81,13 +81,21 @@ class Triggers:
         """The outbox: what was recorded at least so long ago, by the database's clock, and not started."""
         async with self._book.begin() as tx:
             rows = await tx.rows(
-                f"SELECT {_ORDER}, t.trace FROM trigger t JOIN execution e ON e.trigger_id = t.id "  # noqa: S608
+                f"SELECT {ORDER_COLUMNS}, t.trace FROM trigger t JOIN execution e ON e.trigger_id = t.id "  # noqa: S608
                 "WHERE t.started_at IS NULL AND t.created_at <= clock_timestamp() - make_interval(secs => :age) "
                 "ORDER BY t.created_at LIMIT :limit",
                 age=older_than_s,
                 limit=limit,
             )
-        return [Unstarted(_order(row), row["trace"]) for row in rows]
+        return [Unstarted(to_order(row), row["trace"]) for row in rows]
+
+    async def is_over(self, order: Order) -> bool:
+        """Whether the order's execution has reached a final state. Errors: NOT_FOUND (final)."""
+        async with self._book.begin() as tx:
+            row = await tx.one("SELECT status FROM execution WHERE id = :id", id=order.execution_id)
+        if row is None:
+            raise NotFound(f"no execution {order.execution_id}")
+        return ExecutionState(row["status"]) in FINAL
 
     async def mark_started(self, order: Order) -> None:
         async with self._book.begin() as tx:
@@ -101,10 +109,10 @@ class Triggers:
 
 async def _recorded(tx: Transaction, rule_id: str, occurrence: str) -> Order | None:
     row = await tx.one(
-        f"SELECT {_ORDER} FROM execution e WHERE e.trigger_id = :id",  # noqa: S608
+        f"SELECT {ORDER_COLUMNS} FROM execution e WHERE e.trigger_id = :id",  # noqa: S608
         id=identity.trigger_id(rule_id, occurrence),
     )
-    return _order(row) if row else None
+    return to_order(row) if row else None
 
 
 async def _record(
@@ -162,7 +170,7 @@ async def _record(
     return order
 
 
-def _order(row: Mapping[Any, Any]) -> Order:
+def to_order(row: Mapping[Any, Any]) -> Order:
     return Order(
         trigger_id=row["trigger_id"],
         execution_id=row["execution_id"],

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain.chains import Chain
-from domain.errors import NotFound
+from domain.errors import MoveNotSafe, NotFound
 from domain.wallets import Wallet
 from infra.db.book import Book
+from infra.db.tasks import open_tasks
 
 WALLET_COLUMNS = (
     "w.owner_id AS wallet_owner_id, w.family, w.chain, w.address, w.custodian, w.sealed_key, w.frozen, "
@@ -67,6 +68,20 @@ class Wallets:
             raise NotFound(f"you have no wallet {wallet_id}")
         return to_wallet(row)
 
+    async def of_anybody(self, wallet_id: str) -> Wallet:
+        """For operators. Errors: NOT_FOUND (final)."""
+        async with self._book.begin() as tx:
+            row = await tx.one(f"SELECT {WALLET_COLUMNS} FROM wallet w WHERE w.id = :id", id=wallet_id)  # noqa: S608
+        if row is None:
+            raise NotFound(f"there is no wallet {wallet_id}")
+        return to_wallet(row)
+
+    async def next_nonce(self, wallet_id: str) -> int | None:
+        """The next nonce of a wallet whose nonces count up; None before its first payload."""
+        async with self._book.begin() as tx:
+            row = await tx.one("SELECT next FROM account_nonce WHERE wallet_id = :w", w=wallet_id)
+        return int(row["next"]) if row else None
+
     async def page(self, owner_id: str, after: str, limit: int) -> list[Wallet]:
         """Up to `limit` wallets with ids beyond `after`, in the order of their ids."""
         async with self._book.begin() as tx:
@@ -80,9 +95,16 @@ class Wallets:
         return [to_wallet(row) for row in rows]
 
     async def set_frozen(self, owner_id: str, wallet_id: str, frozen: bool, reason: str) -> Wallet:
-        """Errors: NOT_FOUND (final)."""
+        """Errors: NOT_FOUND, MOVE_NOT_SAFE (final), where an operator's task about it is open."""
         wallet = await self.find(owner_id, wallet_id)
         async with self._book.begin() as tx:
+            await tx.one("SELECT 1 FROM wallet WHERE id = :id FOR NO KEY UPDATE", id=wallet.id)
+            if not frozen and (tasks := await open_tasks(tx, wallet.id)):
+                names = ", ".join(map(str, tasks))
+                raise MoveNotSafe(
+                    f"an operator has to decide about this wallet first: task {names} is open",
+                    f"an operator resolves task {names}",
+                )
             await tx.change("UPDATE wallet SET frozen = :frozen WHERE id = :id", frozen=frozen, id=wallet.id)
             tx.record(wallet_id, "wallet.frozen" if frozen else "wallet.unfrozen", owner_id, reason=reason)
         return await self.find(owner_id, wallet_id)

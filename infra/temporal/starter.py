@@ -10,6 +10,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from domain import identity
+from domain.errors import IllegalTransition
 from domain.executions import Order
 from domain.wallets import NewWallet
 from infra.db.triggers import Triggers
@@ -32,22 +33,36 @@ class Starter:
 
     async def start(self, order: Order, trace: Mapping[str, str]) -> bool:
         """Start an order's workflow and mark it started. False if it had been started before: the same success."""
+        return await self._start(order, trace, WorkflowIDReusePolicy.REJECT_DUPLICATE)
+
+    async def restart(self, order: Order, trace: Mapping[str, str]) -> bool:
+        """Start an order's workflow again, however its earlier runs ended. False: one is running already.
+
+        It cannot pay twice: every step of the new run answers from its record in the book.
+        Errors: ILLEGAL_TRANSITION (final), for an execution that is over and needs no run.
+        """
+        if await self._triggers.is_over(order):
+            raise IllegalTransition(f"{order.execution_id} is over: there is nothing left for a workflow to do")
+        return await self._start(order, trace, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+
+    async def _start(self, order: Order, trace: Mapping[str, str], reuse: WorkflowIDReusePolicy) -> bool:
         token = context.attach(propagate.extract(trace))
         try:
-            started = await self._start(order)
+            started = await self._ask_temporal(order, reuse)
         finally:
             context.detach(token)
         await self._triggers.mark_started(order)
         return started
 
-    async def _start(self, order: Order) -> bool:
+    async def _ask_temporal(self, order: Order, reuse: WorkflowIDReusePolicy) -> bool:
         try:
             await self._client.start_workflow(
                 "ExecuteRule",
                 order,
                 id=identity.workflow_id(order.trigger_id),
                 task_queue=EXECUTIONS,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                id_reuse_policy=reuse,
+                # FAIL rather than USE_EXISTING: both leave a running one alone, only this one says so.
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 search_attributes=of_order(order),
                 static_summary=f"{order.venue}: {order.rule_id}",

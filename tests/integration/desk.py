@@ -10,15 +10,19 @@ from decimal import Decimal
 from typing import Any
 
 from temporalio.client import Client, WorkflowHandle
+from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
 
+from activities.check_witness import CheckWitness
 from activities.confirm import Confirm
 from activities.escalate import Escalate
 from activities.heartbeat import Heartbeats
 from activities.lock import Lock
 from activities.preflight import Preflight
 from activities.reconcile import Reconcile
+from activities.reconcile_wallets import ReconcileWallets
 from activities.results import Ending
+from activities.resume_stuck import ResumeStuck
 from activities.sign import Sign
 from activities.submit import Submit
 from activities.sweep import Sweep
@@ -28,23 +32,30 @@ from domain.chains import CHAINS
 from domain.executions import Order
 from domain.policy import Policy
 from domain.rules import RuleSpec
+from infra.comparing import Comparison
 from infra.custody.kms_envelope.custodian import NAME
 from infra.db.attempts import Attempts
 from infra.db.book import Book
 from infra.db.executions import Executions
+from infra.db.halts import Halts
 from infra.db.leases import Leases
 from infra.db.ledger import Ledger
 from infra.db.rules import Rule, Rules
+from infra.db.standing import Standing
+from infra.db.stuck import StuckExecutions
 from infra.db.system import System
 from infra.db.triggers import Triggers
 from infra.db.wallets import Wallets
 from infra.evaluation import Evaluation
 from infra.temporal.queues import EXECUTIONS, SIGNER
+from infra.temporal.runs import Runs
 from infra.temporal.starter import Starter
 from tests.fakes.chain_venue import ChainVenue
 from tests.fakes.seal_custodian import SealCustodian
 from tests.fakes.told_feed import ToldFeed, observation
 from workflows.execute_rule import ExecuteRule
+from workflows.reconcile_wallets import ReconcileWalletsWorkflow
+from workflows.sweep_outbox import SweepOutbox
 
 MARKET = "FED-25DEC-CUT"
 LIVE = Policy(
@@ -69,6 +80,7 @@ class Desk:
     def __post_init__(self) -> None:
         self.feed.known[MARKET] = observation(MARKET, "0.55", "0.57")
         self.rules, self.triggers, self.system = Rules(self.book), Triggers(self.book), System(self.book)
+        self.halts, self.standing = Halts(self.book), Standing(self.book)
         self.starter = Starter(self.client, self.triggers)
 
     async def wallet(self) -> tuple[str, str]:
@@ -116,6 +128,14 @@ class Desk:
     async def ending(self, order: Order) -> Ending:
         return await asyncio.wait_for(self.handle(order).result(), 60)
 
+    async def resume(self) -> int:
+        """What the sweep does about executions that do not move: how many workflows it started again."""
+        leases, runs = Leases(self.book), Runs(self.client)
+        step = ResumeStuck(
+            StuckExecutions(self.book), Executions(self.book), leases, self.system, self.halts, runs, self.starter
+        )
+        return await ActivityEnvironment().run(step.run)
+
     async def rows(self, sql: str, **values: object) -> list[dict[str, Any]]:
         async with self.book.begin() as tx:
             return [dict(row) for row in await tx.rows(sql, **values)]
@@ -130,18 +150,25 @@ async def working(desk: Desk, signer_limits: Policy = LIVE, *, signing: bool = T
     """Executor and signer for a desk, or the executor alone."""
     executions, attempts, leases = Executions(desk.book), Attempts(desk.book), Leases(desk.book)
     ledger, venues = Ledger(desk.book), {"jupiter": desk.venue}
+    comparison = Comparison(executions, attempts, ledger, desk.standing, venues)
+    wallets = ReconcileWallets(desk.standing, comparison, ledger, desk.system, desk.halts)
+    stuck, runs = StuckExecutions(desk.book), Runs(desk.client)
     evaluation = Evaluation(venues, {"kalshi": desk.feed}, leases, desk.system)
     executor = Worker(
         desk.client,
         task_queue=EXECUTIONS,
-        workflows=[ExecuteRule],
+        workflows=[ExecuteRule, SweepOutbox, ReconcileWalletsWorkflow],
         activities=[
             Preflight(executions, evaluation).run,
-            Lock(executions, leases, ledger, venues, evaluation).run,
+            Lock(executions, leases, ledger, desk.system, comparison, venues, evaluation).run,
             Submit(executions, attempts, venues).run,
             Confirm(executions, attempts, ledger, venues).run,
             Reconcile(executions, attempts, leases, ledger, venues).run,
-            Escalate(executions, desk.system).run,
+            Escalate(executions, desk.system, desk.halts).run,
+            CheckWitness(desk.halts).run,
+            ResumeStuck(stuck, executions, leases, desk.system, desk.halts, runs, desk.starter).run,
+            wallets.page,
+            wallets.run,
             Sweep(desk.triggers, desk.rules, desk.starter).run,
         ],
         interceptors=[Translation(), Heartbeats()],

@@ -117,8 +117,12 @@ def test_a_rule_in_flight_is_neither_paused_nor_deleted(state: RuleState) -> Non
     assert not RULE_MOVES[state] & {R.PAUSED, R.DELETED, R.CREATED}
 
 
-def test_a_failed_rule_never_fires_again() -> None:
-    assert reachable(R.FAILED, RULE_MOVES) == {R.DELETED}
+def test_a_failed_rule_does_not_fire_before_it_is_made_active_or_new_again() -> None:
+    assert RULE_MOVES[R.FAILED] == {R.ACTIVE, R.CREATED, R.DELETED}
+
+
+def test_a_rule_is_new_again_only_after_it_has_failed() -> None:
+    assert {before for before in R if R.CREATED in RULE_MOVES[before]} == {R.FAILED}
 
 
 @given(st.lists(st.sampled_from(E), max_size=30))

@@ -21,6 +21,7 @@ from activities.heartbeat import Heartbeats
 from activities.lock import Lock
 from activities.preflight import Preflight
 from activities.reconcile import Reconcile
+from activities.reconcile_wallets import ReconcileWallets
 from activities.submit import Submit
 from activities.translation import Translation
 from api.app import create_app
@@ -28,6 +29,7 @@ from api.assembly import Tools, assemble
 from domain import assets, identity
 from domain.chains import CHAINS
 from domain.money import Amount
+from infra.comparing import Comparison
 from infra.config import Settings
 from infra.custody.protocol import NewKey
 from infra.db.attempts import Attempts
@@ -45,6 +47,7 @@ from tests.world.postgres import postgres_server
 from tests.world.temporal import temporal_server
 from workflows.create_wallet import CreateWallet
 from workflows.execute_rule import ExecuteRule
+from workflows.reconcile_wallets import ReconcileWalletsWorkflow
 
 MARKET = "FED-25DEC-CUT"
 
@@ -151,18 +154,22 @@ class World:
     @contextlib.asynccontextmanager
     async def executor(self) -> AsyncIterator[None]:
         executions, attempts, at = Executions(self.book), Attempts(self.book), self.tools
+        comparison = Comparison(executions, attempts, at.ledger, at.standing, at.venues)
+        wallets = ReconcileWallets(at.standing, comparison, at.ledger, at.system, at.halts)
         async with (
             Worker(
                 self.temporal,
                 task_queue=EXECUTIONS,
-                workflows=[ExecuteRule, CreateWallet],
+                workflows=[ExecuteRule, CreateWallet, ReconcileWalletsWorkflow],
                 activities=[
                     Preflight(executions, at.evaluation).run,
-                    Lock(executions, at.leases, at.ledger, at.venues, at.evaluation).run,
+                    Lock(executions, at.leases, at.ledger, at.system, comparison, at.venues, at.evaluation).run,
                     Submit(executions, attempts, at.venues).run,
                     Confirm(executions, attempts, at.ledger, at.venues).run,
                     Reconcile(executions, attempts, at.leases, at.ledger, at.venues).run,
-                    Escalate(executions, at.system).run,
+                    Escalate(executions, at.system, at.halts).run,
+                    wallets.page,
+                    wallets.run,
                 ],
                 interceptors=[Translation(), Heartbeats()],
             ),

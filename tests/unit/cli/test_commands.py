@@ -342,6 +342,7 @@ def test_status_names_what_is_missing(server: Server) -> None:
         "dry_run": False,
         "execution_enabled": True,
         "kill_switch": False,
+        "halts": [],
         "open_tasks": 0,
         "missing": ["signer"],
         "dependencies": [],
