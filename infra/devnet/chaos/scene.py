@@ -1,6 +1,7 @@
 """Where a drill plays: an embedded world behind its proxies, one of its chains, and who acts there."""
 
 import asyncio
+import json
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -16,9 +17,11 @@ from infra.devnet.chaos.moments import Moment
 from infra.devnet.chaos.verdict import FINAL
 from infra.devnet.proxy.http import HttpFaultProxy
 from infra.devnet.proxy.upstreams import Proxies
+from infra.devnet.toolchain import temporal_binary
 from infra.devnet.world import World
 
 LOOK_EVERY_S = 0.1
+COMMAND_TIMEOUT_S = 60
 
 
 class NotReached(AssertionError):
@@ -79,6 +82,32 @@ class Scene:
 
     async def rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
         return await database.rows(self.database, sql, *values)
+
+    async def temporal(self, *arguments: str) -> Any:
+        """What Temporal's own command line says, as JSON where it says any, straight to the server's port: the tool
+        of operators, and of whoever else gets there. Errors: NotReached, where it refuses.
+        """
+        binary = await asyncio.to_thread(temporal_binary)
+        where = ("--address", self.world.env["TEMPORAL_ADDRESS"], "--namespace", self.world.env["TEMPORAL_NAMESPACE"])
+        plain = ("--output", "json", "--disable-config-file", "--disable-config-env")
+        pipe = asyncio.subprocess.PIPE
+        child = await asyncio.create_subprocess_exec(binary, *arguments, *where, *plain, stdout=pipe, stderr=pipe)
+        try:
+            async with asyncio.timeout(COMMAND_TIMEOUT_S):
+                said, complained = await child.communicate()
+        finally:
+            if child.returncode is None:
+                child.kill()
+        self.check(child.returncode == 0, f"temporal {' '.join(arguments)}: {complained.decode().strip()}")
+        try:
+            return json.loads(said)
+        except ValueError:
+            return said.decode()
+
+    async def workflow(self, execution_id: str) -> str:
+        """The id of an execution's workflow."""
+        rows = await self.rows("SELECT workflow_id FROM execution WHERE id = $1", execution_id)
+        return str(rows[0]["workflow_id"])
 
     async def kill(self, *names: str) -> None:
         """kill -9, all at once; they stay down until `restart`."""
