@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup test check format demo dev lock clean
+.PHONY: help setup test check format demo chaos dev lock clean
 
 UV_VERSION := 0.13.8
 PYTHON := python3
@@ -47,6 +47,9 @@ format: $(STAMP) ## put the code in the house's form
 
 demo: setup ## a rule becomes settled money, before your eyes; ARGS="--help" for more
 	@$(IN)/tripwire demo $(ARGS)
+
+chaos: setup ## every fault there is a drill for, on both venues; ARGS="--help" for seeds, minutes and a choice
+	@$(IN)/tripwire chaos $(ARGS)
 
 dev: setup ## the embedded world in the foreground, until Ctrl-C; ARGS="--state DIR --port-base N"
 	@$(IN)/tripwire dev $(ARGS)

@@ -51,12 +51,14 @@ class Lock:
         if execution.status in FINAL:
             return Locked(over=True)
         epoch = await self._leases.acquire(execution)
-        if epoch is None or execution.status is not ExecutionState.PREFLIGHT:
+        if epoch is None or execution.status not in (ExecutionState.PREFLIGHT, ExecutionState.LOCKED):
             return Locked(epoch)
         patient = activity.info().attempt < PATIENT_TRIES
         if code := await self._unexplained(execution, epoch, patient=patient):
-            waiter = await self._leases.refuse(execution, ExecutionState.PREFLIGHT, ExecutionState.BLOCKED, (code,))
+            waiter = await self._leases.refuse(execution, execution.status, ExecutionState.BLOCKED, (code,))
             return Locked(codes=(code,), next_waiter=waiter)
+        if execution.status is ExecutionState.LOCKED:  # a later run, and nothing is signed yet
+            return Locked(epoch)
         verdicts = await self._evaluation.of_execution(execution, patient=patient)
         if codes := policy.blocking(verdicts):
             waiter = await self._leases.refuse(

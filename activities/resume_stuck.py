@@ -61,7 +61,6 @@ class ResumeStuck:
 
         async def looked_at(unmoved: Unmoved) -> bool:
             async with turn:
-                activity.heartbeat()
                 try:
                     run = await self._runs.latest(unmoved.order)
                 except RPCError as error:

@@ -9,7 +9,7 @@ import typer
 
 from cli import execution, key, owner, rule, task, wallet
 from cli.kill_switch import kill_switch
-from cli.reconcile import reconcile, recover
+from cli.reconcile import reconcile, recover, restored
 from cli.status import status
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.add_typer(key.app, name="key")
 app.command()(status)
 app.command("kill-switch")(kill_switch)
 app.command()(reconcile)
+app.command()(restored)
 app.command()(recover)
 
 
@@ -87,6 +88,14 @@ def demo(context: typer.Context) -> None:
     from cli.demo import demo as run  # noqa: PLC0415
 
     _hand_on(run, "demo", context)
+
+
+@app.command(**_HANDED_ON)
+def chaos(context: typer.Context) -> None:
+    """Break an embedded world in every way there is a drill for. `tripwire chaos --help` has more."""
+    from cli.chaos import chaos as run  # noqa: PLC0415
+
+    _hand_on(run, "chaos", context)
 
 
 def _hand_on(command: Callable[..., Any], name: str, context: typer.Context) -> None:

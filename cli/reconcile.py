@@ -1,4 +1,4 @@
-"""`tripwire reconcile` and `tripwire recover`"""
+"""`tripwire reconcile`, `tripwire restored` and `tripwire recover`"""
 
 from typing import Annotated, Any
 
@@ -21,6 +21,17 @@ def reconcile(
     output.show(answer, as_json, output.stacked(_lines(answer["wallets"], words), *_details(answer["wallets"])))
     if any(found["code"] for found in answer["wallets"]):
         raise typer.Exit(REFUSED)
+
+
+def restored(
+    reason: Annotated[str, typer.Option(help="Which backup, and why; it is audited.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """For operators: say that the database was put back to an older state. Everything halts until `recover`."""
+    with connected(operator=True) as api:
+        answer = api.post("/admin/restored", {"reason": reason})
+    said = "Everything is halted" if answer["new"] else "Everything was halted already"
+    output.show(answer, as_json, output.text(f"{said}: next is `tripwire recover --dry-run`."))
 
 
 def recover(

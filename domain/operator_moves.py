@@ -269,8 +269,8 @@ _MEANING: dict[OperatorMove, tuple[str, str]] = {
         "Each is past its last block, or its nonce is used up, and the wallet still holds what it would have sold.",
     ),
     M.ADOPT_NONCE: (
-        "Sets the wallet's next nonce to the chain's final count. Frozen, it stays so until its owner unfreezes it.",
-        "Nothing of ours is in flight, and a nonce the chain has used can never carry a payload again.",
+        "Sets the wallet's next nonce to the chain's count. Frozen, it stays so until its owner unfreezes it.",
+        "It signs nothing, and nothing of ours is in flight: no open payload carries a nonce that is skipped so.",
     ),
     M.BOOK_OUTSIDE: (
         "Books what chain and book disagree by as a transfer that was not ours. A frozen wallet stays frozen.",

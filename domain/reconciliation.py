@@ -120,7 +120,8 @@ class Finding:
         ]
         facts += [f"{one.reference} has landed" for one in self.seen.late]
         facts += [f"{one.reference} is gone" for one in self.seen.gone]
-        return f"{_ADVICE.get(self.cause, 'Nothing to do')}. {'; '.join((*facts, *self.seen.strangers))}."
+        told = "; ".join((*facts, *self.seen.strangers))
+        return f"{_ADVICE.get(self.cause, 'Nothing to do')}.{f' {told}.' if told else ''}"
 
 
 def attribute(seen: Seen) -> Finding:

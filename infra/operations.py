@@ -133,14 +133,18 @@ class Operations:
         return await self.resolve(waiting[0], wanted)
 
     async def _counts(self, venue: Venue | None, wallet: Wallet) -> tuple[int, int] | None:
-        """The next nonce by the book, and by the chain's final count. None: not counted, not known, or never used."""
-        booked = await self._wallets.next_nonce(wallet.id)
-        if venue is None or not venue.sequential or booked is None:
+        """The next nonce by the book, and by the chain's count. None: not counted, or not known.
+
+        A book that has signed nothing yet agrees with any count: it begins at the chain's.
+        """
+        if venue is None or not venue.sequential:
             return None
         try:
-            return booked, int((await venue.slot(wallet)).nonce)
+            on_chain = int((await venue.slot(wallet)).nonce)
         except TripwireError:
             return None
+        booked = await self._wallets.next_nonce(wallet.id)
+        return on_chain if booked is None else booked, on_chain
 
     async def _in_flight(self, lease: Lease, wallet: Wallet) -> str:
         if lease.holder:

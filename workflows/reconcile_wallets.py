@@ -10,7 +10,7 @@ from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.reconcile_wallets import ReconcileWallets, WalletReport
-    from workflows.options import Options
+    from workflows.options import SILENT, Options
 
 RECONCILE_SCHEDULE_ID = "tripwire-reconcile"
 RECONCILE_EVERY = timedelta(minutes=5)
@@ -24,7 +24,7 @@ MOST_TOLD = 50
 _ONCE = Options(
     start_to_close_timeout=timedelta(seconds=90),
     schedule_to_close_timeout=timedelta(minutes=4),
-    heartbeat_timeout=timedelta(seconds=10),
+    heartbeat_timeout=SILENT,
     retry_policy=RetryPolicy(maximum_attempts=1),
 )
 _LIST = Options(start_to_close_timeout=timedelta(seconds=15), retry_policy=RetryPolicy(maximum_attempts=3))

@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.resume_stuck import ResumeStuck
     from activities.sweep import Sweep
     from infra.db.halts import Head
-    from workflows.options import Options
+    from workflows.options import SILENT, Options
 
 SCHEDULE_ID = "tripwire-sweep"
 EVERY = timedelta(seconds=10)  # the longest that a trigger waits whose recorder died before starting it
@@ -19,7 +19,7 @@ EVERY = timedelta(seconds=10)  # the longest that a trigger waits whose recorder
 # The next sweep comes by itself and does the same work.
 _ONCE = Options(
     start_to_close_timeout=timedelta(seconds=30),
-    heartbeat_timeout=timedelta(seconds=15),
+    heartbeat_timeout=SILENT,
     retry_policy=RetryPolicy(maximum_attempts=1),
 )
 

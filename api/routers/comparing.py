@@ -32,6 +32,18 @@ class Which(Input):
     wallet_id: str | None = None
 
 
+class Restored(Input):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "last night's backup, after the disk died"}]})
+
+    reason: Reason
+
+
+class RestoredAnswer(BaseModel):
+    """`new` is false where everything was halted for a restore already."""
+
+    new: bool
+
+
 class Recover(Input):
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "restored last night's backup"}]})
 
@@ -95,6 +107,12 @@ async def reconcile(body: Which, _caller: Admin, at: At) -> RoundAnswer:
     except TimeoutError as error:
         raise EngineUnavailable("the comparison goes on without you: ask again, or see the open tasks") from error
     return RoundAnswer(compared=found.compared, wallets=[_told(one) for one in found.told])
+
+
+@router.post("/restored", responses=problems())
+async def declare_restored(body: Restored, caller: Admin, at: At) -> RestoredAnswer:
+    """Say that the database was put back to an older state: everything halts until a recovery."""
+    return RestoredAnswer(new=await at.halts.halt_restored(f"{body.reason} (said by {caller.key_id})"))
 
 
 @router.post("/recover", responses=problems(IllegalTransition, ChainUnavailable, SettlementUnreadable))

@@ -1,11 +1,11 @@
 """For operators: running an execution's workflow again from its first step, and giving a failed rule another life."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from api.answers.rules import RuleAnswer, told
 from api.assembly import At, Tools
@@ -61,7 +61,7 @@ class ResetAnswer(BaseModel):
 class WantedRuleReset(Input):
     model_config = ConfigDict(json_schema_extra={"examples": [{"to": "ACTIVE", "reason": "the pool trades again"}]})
 
-    to: Annotated[Literal[RuleState.ACTIVE, RuleState.CREATED], Field(strict=False)]
+    to: Literal["ACTIVE", "CREATED"]
     reason: OperatorReason
 
 
@@ -112,7 +112,7 @@ async def reset_rule(
     """FAILED → ACTIVE, where it fires on the next crossing, or → CREATED. Refused while it still executes."""
 
     async def work() -> RuleAnswer:
-        return told(await at.rules.reset(rule_id, body.to, body.reason, caller.key_id))
+        return told(await at.rules.reset(rule_id, RuleState(body.to), body.reason, caller.key_id))
 
     return await once(at, caller.party, request, idempotency_key, body, 200, work)
 

@@ -153,7 +153,7 @@ async def _post(tx: Transaction, execution_id: str | None, venue_event_id: str, 
         await tx.change(
             "INSERT INTO ledger_entry (execution_id, account, asset, amount, kind, venue_event_id) "
             "VALUES (:e, :account, :asset, :amount, :kind, :event) "
-            "ON CONFLICT ((coalesce(execution_id, '')), kind, venue_event_id, account, asset) DO NOTHING",
+            "ON CONFLICT (coalesce(execution_id, ''), kind, venue_event_id, account, asset) DO NOTHING",
             e=execution_id,
             account=entry.account,
             asset=entry.amount.asset.id,

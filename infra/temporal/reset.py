@@ -14,8 +14,8 @@ RPC_TIMEOUT = timedelta(seconds=10)
 async def reset(client: Client, workflow_id: str, reason: str, request_id: str) -> str | None:
     """Reset the newest run to its first task; the new run's id, or None where there is no history to reset.
 
-    The same `request_id` finds the run that it made first. Also None for a run of which no worker has taken
-    the first task: it begins at the first step by itself.
+    Also None for a run of which no worker has taken the first task: it begins at the first step by itself.
+    `request_id` names the request to the server; a second one would reset again, and pay as little.
     """
     handle: WorkflowHandle[object, object] = client.get_workflow_handle(workflow_id)
     try:

@@ -17,11 +17,13 @@ from infra.db.halts import Head
 from infra.db.ledger import Ledger
 from infra.db.rules import Rule
 from infra.db.triggers import Fired
+from infra.devnet.temporal import TemporalDev
 from infra.recovery import Recovery
 from infra.temporal.queues import EXECUTIONS
 from tests.integration.desk import Desk, working
 from tests.integration.restorable import Restorable, restorable_book
-from tests.integration.test_resuming import is_at, unmoved
+from tests.integration.test_execute_rule import operate
+from tests.integration.test_resuming import forgotten, is_at, unmoved
 from tests.world.conditions import until
 
 
@@ -180,6 +182,27 @@ async def test_a_step_that_the_book_never_heard_of_halts_everything(desk: Desk, 
         await until(desk.halts.restored)
     assert await desk.status(order) == "LOCKED", "nothing was made up"
     assert len(desk.custodian.signed) == 1
+
+
+async def test_what_was_locked_in_a_copy_is_compared_before_it_signs_where_temporal_has_forgotten_too(
+    desk: Desk, database: Restorable, temporal: TemporalDev
+) -> None:
+    async with working(desk, signing=False):
+        order = await desk.order()
+        await is_at(desk, order, "LOCKED")
+    await database.back_up()
+    async with working(desk):
+        assert (await desk.ending(order)).status == "SETTLED"
+    await database.restore()
+    await operate(temporal, "delete", order)
+    # The server deletes a closed one only half a minute later.
+    await until(lambda: forgotten(desk, order), seconds=90)
+    async with working(desk):
+        await unmoved(desk)
+        assert await desk.resume() == 1
+        ending = await desk.ending(order)
+    assert (ending.status, ending.codes) == ("BLOCKED", ("BALANCE_UNEXPLAINED",))
+    assert len(desk.venue.landed) == len(desk.custodian.signed) == 1
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ DOCUMENTED = set(re.findall(r"`([A-Z][A-Z_]+)`", (ROOT / "docs/error-codes.md").
 WRITTEN = {
     "domain/errors.py": r'code, retryable = "([A-Z_]+)"',
     "domain/policy.py": r'"([A-Z]+_[A-Z_]+)"',
+    "domain/operator_moves.py": r'"([A-Z]+_[A-Z_]+)"',
     "domain/intents.py": r'= "([A-Z_]+)"',
     "domain/triggers.py": r'REFUSED, "([A-Z_]+)"',
     "api/problems.py": r'code, retryable = "([A-Z_]+)"',

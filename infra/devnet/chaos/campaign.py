@@ -34,7 +34,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One playing of one drill. `broke`: it never came to its fault, or the product did not answer as it should."""
+    """One playing of one drill. `broke`: it never came to its fault, or the product did not answer as it should.
+
+    `figures` is what it measured, by names that end in their unit.
+    """
 
     fault: str
     title: str
@@ -44,6 +47,7 @@ class Outcome:
     triggers: int
     violations: tuple[Violation, ...]
     broke: str | None
+    figures: dict[str, float]
 
     @property
     def good(self) -> bool:
@@ -132,7 +136,9 @@ async def play(one: Drill, venue: str, seed: int, world: World, http: httpx.Asyn
     if stuck:
         violations.append(Violation("I2", stuck))
     triggers = sum(len(lane.fired) for lane in scene.lanes)
-    return Outcome(one.fault, one.title, venue, seed, time.monotonic() - began, triggers, tuple(violations), broke)
+    return Outcome(
+        one.fault, one.title, venue, seed, time.monotonic() - began, triggers, tuple(violations), broke, scene.figures
+    )
 
 
 async def heal(scene: Scene) -> None:

@@ -30,13 +30,15 @@ class NotReached(AssertionError):
 
 @dataclass(slots=True)
 class Scene:
-    """`rng` is seeded by the drill's seed, and all chance comes from it."""
+    """`rng` is seeded by the drill's seed, and all chance comes from it. `figures` is for what a drill measures, by
+    names that end in their unit."""
 
     world: World
     http: httpx.AsyncClient
     records: ChainRecords
     rng: random.Random
     lanes: list[Lane] = field(default_factory=list)
+    figures: dict[str, float] = field(default_factory=dict)
 
     @property
     def venue(self) -> str:

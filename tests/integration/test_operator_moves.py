@@ -1,0 +1,442 @@
+"""UNKNOWN is a place: what is held stays held, everybody else goes on, and each way out pays at most once."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+from temporalio.client import Client, WorkflowFailureError
+
+from domain import assets
+from domain.attempts import Fate, Sighting
+from domain.errors import ChainUnavailable, IllegalTransition, InvalidInput, MoveNotSafe, RaceLost
+from domain.executions import Order
+from domain.intents import Slot
+from domain.money import Amount, Asset
+from domain.operator_moves import BALANCE_UNEXPLAINED, FOREIGN_NONCE, OperatorMove
+from domain.wallets import Wallet
+from infra.db import remedies
+from infra.db.attempts import Attempts
+from infra.db.book import Book
+from infra.db.executions import Executions
+from infra.db.leases import Leases
+from infra.db.ledger import Ledger
+from infra.db.tasks import Resolution, Task, Tasks
+from infra.db.wallets import Wallets
+from infra.operations import Operations, Seen
+from infra.temporal.reset import reset
+from infra.venues.protocol import Sent
+from tests.fakes.chain_venue import ChainVenue
+from tests.integration.desk import Desk, working
+from tests.world.conditions import until
+
+M = OperatorMove
+WORDS = "the pager woke me"
+EVIDENCE = "explorer at 04:10 UTC: no such signature in any block"
+
+
+@dataclass
+class ShakyVenue(ChainVenue):
+    """`unproven`: it says how far it is, and cannot prove an absence. `usurped`: somebody used up what it is asked
+    about. `count` is the next nonce on chain, where they count. `dark`: no balance and no slot can be read."""
+
+    unproven: bool = False
+    usurped: bool = False
+    count: int = 0
+    dark: bool = False
+
+    async def look_up(self, sent: tuple[Sent, ...]) -> tuple[Sighting, ...]:
+        seen = await super().look_up(sent)
+        if self.usurped:
+            return tuple(replace(one, fate=Fate.UNKNOWN, foreign=True, proof=()) for one in seen)
+        if self.unproven:
+            said = "absent, but the node lacks old blocks"
+            return tuple(s if s.fate is Fate.LANDED else Sighting(Fate.UNKNOWN, head=s.head, detail=said) for s in seen)
+        return seen
+
+    async def slot(self, wallet: Wallet) -> Slot:
+        if self.dark:
+            raise ChainUnavailable("switched off by the test")
+        return Slot(str(self.count), self.height + 150) if self.sequential else await super().slot(wallet)
+
+    async def balances(self, address: str, wanted: tuple[Asset, ...]) -> dict[str, Amount]:
+        if self.dark:
+            raise ChainUnavailable("switched off by the test")
+        return await super().balances(address, wanted)
+
+
+@dataclass
+class Office(Desk):
+    """A desk with an operator at it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.shaky = ShakyVenue()
+        self.venue = self.shaky
+        self.tasks = Tasks(self.book)
+        self.operations = Operations(
+            self.tasks,
+            Wallets(self.book),
+            Executions(self.book),
+            Attempts(self.book),
+            Leases(self.book),
+            Ledger(self.book),
+            {"jupiter": self.venue},
+            self.starter,
+        )
+
+    async def raised(self, order: Order) -> Task:
+        """The open task about an execution, once there is one."""
+        await until(lambda: self._has_task(order))
+        return next(t for t in await self.tasks.of_execution(order.execution_id) if t.resolution is None)
+
+    async def _has_task(self, order: Order) -> bool:
+        sql = "SELECT 1 FROM operator_task WHERE execution_id = :e AND resolved_at IS NULL"
+        return bool(await self.rows(sql, e=order.execution_id))
+
+    async def choose(self, task: Task, move: OperatorMove, reason: str = WORDS, evidence: str = EVIDENCE) -> Task:
+        return await self.operations.resolve(task, Resolution(move, reason, evidence, "key_operator"))
+
+    async def refused(self, task: Task, move: OperatorMove) -> str:
+        with pytest.raises(MoveNotSafe) as refusal:
+            await self.choose(task, move)
+        assert refusal.value.would_be_safe
+        assert (await self.tasks.find(task.id)).resolution is None
+        return str(refusal.value)
+
+    async def wallet_task(self, code: str) -> tuple[Wallet, Task]:
+        """A frozen wallet with a task about itself."""
+        owner, wallet_id = await self.wallet()
+        wallet = await Wallets(self.book).find(owner, wallet_id)
+        await self.system.freeze(wallet, code, "as the test says")
+        (number,) = await self.tasks.open_of_wallet(wallet_id)
+        return wallet, await self.tasks.find(number)
+
+    async def unknown(self) -> Order:
+        """An order whose payload was lost, and of which the venue can prove nothing for a quarter of an hour."""
+        self.shaky.deaf = self.shaky.unproven = True
+        order = await self.order()
+        await until(lambda: self._is(order, "SUBMITTED"))
+        await self.change(
+            "UPDATE attempt SET signed_at = signed_at - interval '16 minutes' WHERE execution_id = :e",
+            e=order.execution_id,
+        )
+        await until(lambda: self._is(order, "UNKNOWN"))
+        return order
+
+    def recover(self) -> None:
+        """The venue takes what it is sent and proves what it says; the time of what was lost is over."""
+        self.shaky.deaf = self.shaky.unproven = self.shaky.blind = self.shaky.dark = False
+        self.shaky.height += 151
+
+    async def change(self, sql: str, **values: object) -> None:
+        async with self.book.begin() as tx:
+            await tx.change(sql, **values)
+
+    async def _is(self, order: Order, status: str) -> bool:
+        return await self.status(order) == status
+
+    async def held(self, order: Order) -> tuple[bool, bool]:
+        """Whether the order's execution has its wallet's lease, and a hold."""
+        lease = await Leases(self.book).read(order.wallet_id)
+        return lease.holder == order.execution_id, bool(await Leases(self.book).held(order.wallet_id))
+
+
+@pytest.fixture
+def desk(book: Book, client: Client, monkeypatch: pytest.MonkeyPatch) -> Office:
+    monkeypatch.setattr("workflows.options.UNKNOWN_RECHECK", timedelta(seconds=1))
+    return Office(book, client)
+
+
+async def test_an_unknown_execution_keeps_hold_and_lease_while_other_wallets_go_on(desk: Office) -> None:
+    async with working(desk):
+        stuck = await desk.unknown()
+        task = await desk.raised(stuck)
+        assert task.code == "FATE_UNKNOWN"
+        assert await desk.held(stuck) == (True, True)
+        desk.shaky.deaf = False
+        assert (await desk.ending(await desk.order())).status == "SETTLED"
+        assert await desk.held(stuck) == (True, True)
+        assert await desk.status(stuck) == "UNKNOWN"
+        desk.recover()
+        assert (await desk.ending(stuck)).status == "SETTLED"
+    assert await desk.held(stuck) == (False, False)
+
+
+async def test_nothing_is_declared_dead_before_its_last_block_or_without_a_head(desk: Office) -> None:
+    async with working(desk):
+        order = await desk.unknown()
+        task = await desk.raised(order)
+        assert "may still land until 1150, the venue is at 1000" in await desk.refused(task, M.DECLARE_DEAD)
+        desk.shaky.blind = True
+        desk.shaky.unproven = False
+        desk.shaky.height += 151
+        assert "does not say how far it is" in await desk.refused(task, M.DECLARE_DEAD)
+        assert len(desk.custodian.signed) == 1
+        desk.recover()
+        assert (await desk.ending(order)).status == "SETTLED"
+
+
+async def test_what_is_past_its_last_block_is_declared_dead_with_the_operators_evidence_and_tried_anew(
+    desk: Office,
+) -> None:
+    async with working(desk):
+        order = await desk.unknown()
+        task = await desk.raised(order)
+        desk.shaky.height += 151
+        seen = await desk.operations.look(task)
+        assert seen.situation.short is False
+        desk.shaky.deaf = False
+        resolved = await desk.choose(task, M.DECLARE_DEAD)
+        assert (await desk.ending(order)).status == "SETTLED"
+    assert resolved.resolution == Resolution(M.DECLARE_DEAD, WORDS, EVIDENCE, "key_operator")
+    first, second = await desk.rows(
+        "SELECT fate, proof FROM attempt WHERE execution_id = :e ORDER BY attempt_no", e=order.execution_id
+    )
+    assert first["fate"] == "DEAD"
+    assert first["proof"] == {
+        "declared_by": "key_operator",
+        "evidence": EVIDENCE,
+        "reason": WORDS,
+        "head": "1151",
+        "valid_until": "1150",
+    }
+    assert second["fate"] == "LANDED"
+    assert len(desk.venue.landed) == 1
+    (event,) = await desk.rows(
+        "SELECT body FROM event WHERE kind = 'task.resolved' AND subject = :e", e=order.execution_id
+    )
+    assert (event["body"]["move"], event["body"]["by"]) == ("declare_dead", "key_operator")
+
+
+async def test_a_wallet_that_lacks_what_was_to_be_sold_speaks_against_death(desk: Office) -> None:
+    async with working(desk):
+        order = await desk.unknown()
+        task = await desk.raised(order)
+        desk.shaky.height += 151
+        desk.shaky.balances_base[assets.SOLANA_USDC.id] -= 50_000_000
+        assert "holds less" in await desk.refused(task, M.DECLARE_DEAD)
+        desk.shaky.dark = True
+        assert "cannot be read" in await desk.refused(task, M.DECLARE_DEAD)
+        desk.shaky.dark = False
+        desk.shaky.balances_base[assets.SOLANA_USDC.id] += 50_000_000
+        desk.recover()
+        assert (await desk.ending(order)).status == "SETTLED"
+
+
+async def test_a_death_is_not_written_over_payloads_that_nobody_looked_at(desk: Office) -> None:
+    async with working(desk):
+        order = await desk.unknown()
+        task = await desk.raised(order)
+        execution = await Executions(desk.book).load(order.execution_id)
+        with pytest.raises(RaceLost):
+            await desk.tasks.resolve(
+                task,
+                Resolution(M.DECLARE_DEAD, WORDS, EVIDENCE, "key_operator"),
+                lambda tx: remedies.declare_dead(tx, task, execution, {}),
+            )
+        assert (await desk.tasks.find(task.id)).resolution is None
+        desk.recover()
+        assert (await desk.ending(order)).status == "SETTLED"
+
+
+async def test_words_are_asked_for_before_anything_is_done(desk: Office) -> None:
+    _, task = await desk.wallet_task("STEP_FAILED")
+    with pytest.raises(InvalidInput):
+        await desk.choose(task, M.UNFREEZE, reason="so")
+    assert (await desk.tasks.find(task.id)).resolution is None
+
+
+async def test_looking_again_starts_a_workflow_that_is_gone_and_signs_nothing(desk: Office) -> None:
+    async with working(desk):
+        order = await desk.unknown()
+        task = await desk.raised(order)
+        await desk.handle(order).terminate("by the test")
+        desk.shaky.deaf = desk.shaky.unproven = False
+        await desk.choose(task, M.LOOK_AGAIN)
+        assert (await desk.ending(order)).status == "SETTLED"
+    assert len(desk.custodian.signed) == 1
+    assert len(desk.venue.landed) == 1
+
+
+async def test_a_failed_step_is_retried_and_pays_nothing_twice(desk: Office) -> None:
+    async with working(desk):
+        desk.shaky.unexplained = 1
+        order = await desk.order()
+        with pytest.raises(WorkflowFailureError):
+            await desk.ending(order)
+        task = await desk.raised(order)
+        assert task.code == "INTEGRITY_BROKEN"
+        assert await desk.held(order) == (True, True)
+        assert "not over" in await desk.refused(task, M.ACKNOWLEDGE)
+        assert "choose retry" in str((await _unsafe(desk, task, M.LOOK_AGAIN)).would_be_safe)
+        desk.shaky.unexplained = 0
+        await desk.choose(task, M.RETRY)
+        assert (await desk.ending(order)).status == "SETTLED"
+    assert list(desk.venue.received.values()) == [1]
+    assert len(desk.custodian.signed) == 1
+    assert await desk.held(order) == (False, False)
+
+
+async def _unsafe(desk: Office, task: Task, move: OperatorMove) -> MoveNotSafe:
+    with pytest.raises(MoveNotSafe) as refusal:
+        await desk.choose(task, move)
+    return refusal.value
+
+
+async def test_a_step_that_fails_again_asks_again(desk: Office) -> None:
+    async with working(desk):
+        desk.shaky.unexplained = 1
+        order = await desk.order()
+        with pytest.raises(WorkflowFailureError):
+            await desk.ending(order)
+        first = await desk.raised(order)
+        await desk.choose(first, M.RETRY)
+        second = await desk.raised(order)
+        assert second.id != first.id
+        desk.shaky.unexplained = 0
+        with pytest.raises(WorkflowFailureError):
+            await desk.ending(order)
+        await desk.choose(second, M.RETRY)
+        assert (await desk.ending(order)).status == "SETTLED"
+
+
+async def test_the_same_choice_in_the_same_words_goes_on_and_another_is_refused(desk: Office) -> None:
+    _, task = await desk.wallet_task("STEP_FAILED")
+    resolved = await desk.choose(task, M.UNFREEZE)
+    assert await desk.choose(resolved, M.UNFREEZE) == resolved
+    with pytest.raises(MoveNotSafe):
+        await desk.choose(resolved, M.ACKNOWLEDGE)
+    with pytest.raises(RaceLost):
+        await desk.tasks.resolve(task, Resolution(M.UNFREEZE, WORDS, None, "key_other"), remedies.nothing)
+
+
+async def test_what_a_stranger_signed_is_dead_and_leaves_the_wallet_an_open_matter(desk: Office) -> None:
+    async with working(desk):
+        desk.shaky.deaf = desk.shaky.unproven = True
+        order = await desk.order()
+        await until(lambda: desk._is(order, "SUBMITTED"))
+        desk.shaky.usurped = True
+        task = await desk.raised(order)
+        assert task.code == FOREIGN_NONCE
+        assert "frozen" in await desk.refused(task, M.ACKNOWLEDGE)
+        await desk.choose(task, M.DECLARE_DEAD)
+        ending = await desk.ending(order)
+    assert (ending.status, ending.codes) == ("FAILED", ("WALLET_FROZEN",))
+    assert len(desk.custodian.signed) == 1
+    (number,) = await desk.tasks.open_of_wallet(order.wallet_id)
+    follower = await desk.tasks.find(number)
+    assert (follower.code, follower.execution_id) == (FOREIGN_NONCE, None)
+    with pytest.raises(MoveNotSafe) as refusal:
+        await Wallets(desk.book).set_frozen(order.owner_id, order.wallet_id, False, "mine again")
+    assert str(number) in str(refusal.value)
+    await desk.choose(follower, M.UNFREEZE)
+    assert not (await Wallets(desk.book).of_anybody(order.wallet_id)).frozen
+
+
+async def test_the_chains_count_is_adopted_when_nothing_of_ours_is_in_flight(desk: Office) -> None:
+    desk.shaky.sequential, desk.shaky.count = True, 5
+    wallet, task = await desk.wallet_task(FOREIGN_NONCE)
+    await desk.change("INSERT INTO account_nonce (wallet_id, next) VALUES (:w, 3)", w=wallet.id)
+    assert "same nonce" in await desk.refused(task, M.UNFREEZE)
+    desk.shaky.dark = True
+    assert "cannot be read" in await desk.refused(task, M.ADOPT_NONCE)
+    desk.shaky.dark = False
+    desk.shaky.count = 2
+    assert "behind" in await desk.refused(task, M.ADOPT_NONCE)
+    desk.shaky.count = 5
+    await desk.choose(task, M.ADOPT_NONCE)
+    assert await Wallets(desk.book).next_nonce(wallet.id) == 5
+    assert (await Wallets(desk.book).of_anybody(wallet.id)).frozen
+    released = await Wallets(desk.book).set_frozen(wallet.owner_id, wallet.id, False, "it was me")
+    assert not released.frozen
+
+
+async def test_a_wallet_that_never_signed_has_no_nonce_to_adopt(desk: Office) -> None:
+    desk.shaky.sequential, desk.shaky.count = True, 5
+    wallet, task = await desk.wallet_task(FOREIGN_NONCE)
+    assert "both expect nonce 5" in await desk.refused(task, M.ADOPT_NONCE)
+    await desk.choose(task, M.UNFREEZE)
+    assert not (await Wallets(desk.book).of_anybody(wallet.id)).frozen
+
+
+async def test_neither_nonce_nor_ledger_is_touched_once_an_execution_has_taken_the_wallet(desk: Office) -> None:
+    wallet, task = await desk.wallet_task(FOREIGN_NONCE)
+    await desk.change("INSERT INTO account_nonce (wallet_id, next) VALUES (:w, 3)", w=wallet.id)
+    await desk.change("INSERT INTO lease (wallet_id, epoch) VALUES (:w, 8)", w=wallet.id)
+    chosen = Resolution(M.ADOPT_NONCE, WORDS, EVIDENCE, "key_operator")
+    with pytest.raises(RaceLost):  # somebody had it since the chain was asked, under token 7
+        await desk.tasks.resolve(task, chosen, lambda tx: remedies.adopt_nonce(tx, wallet, 7, 3, 5))
+    with pytest.raises(RaceLost):
+        await desk.tasks.resolve(task, chosen, lambda tx: remedies.book_outside(tx, task, wallet, 7, ()))
+    with pytest.raises(RaceLost):  # another one adopted a count meanwhile
+        await desk.tasks.resolve(task, chosen, lambda tx: remedies.adopt_nonce(tx, wallet, 8, 2, 5))
+    assert await Wallets(desk.book).next_nonce(wallet.id) == 3
+    assert (await desk.tasks.find(task.id)).resolution is None
+
+
+async def test_a_difference_is_booked_as_a_transfer_from_outside_and_the_ledger_balances(desk: Office) -> None:
+    wallet, task = await desk.wallet_task(BALANCE_UNEXPLAINED)
+    assert "book_outside first" in (await _unsafe(desk, task, M.UNFREEZE)).would_be_safe
+    await desk.choose(task, M.BOOK_OUTSIDE)
+    assert await Ledger(desk.book).balances(wallet.id) == desk.venue.balances_base
+    entries = await desk.rows(
+        "SELECT account, asset, kind, CAST(amount AS text) AS base FROM ledger_entry WHERE venue_event_id = :v",
+        v=f"task/{task.id}",
+    )
+    assert {entry["kind"] for entry in entries} == {"outside"}
+    for asset in desk.venue.balances_base:
+        assert sum(int(entry["base"]) for entry in entries if entry["asset"] == asset) == 0
+    assert (await Wallets(desk.book).of_anybody(wallet.id)).frozen
+
+
+async def test_a_difference_that_may_be_ours_is_not_booked(desk: Office) -> None:
+    async with working(desk):
+        order = await desk.unknown()
+        wallet = await Wallets(desk.book).of_anybody(order.wallet_id)
+        await desk.system.freeze(wallet, BALANCE_UNEXPLAINED, "as the test says")
+        numbers = await desk.tasks.open_of_wallet(wallet.id)
+        task = next(t for t in [await desk.tasks.find(n) for n in numbers] if t.code == BALANCE_UNEXPLAINED)
+        assert order.execution_id in await desk.refused(task, M.BOOK_OUTSIDE)
+        assert "other tasks" in await desk.refused(task, M.UNFREEZE)
+        desk.recover()
+        assert (await desk.ending(order)).codes == ("WALLET_FROZEN",)
+
+
+async def test_an_unfreezing_loses_against_a_task_that_is_raised_meanwhile(desk: Office) -> None:
+    wallet, task = await desk.wallet_task("STEP_FAILED")
+    seen: Seen = await desk.operations.look(task)
+    await desk.system.freeze(wallet, FOREIGN_NONCE, "raised while somebody was looking")
+    chosen = Resolution(M.UNFREEZE, WORDS, None, "key_operator")
+    with pytest.raises(RaceLost):
+        await desk.tasks.resolve(task, chosen, lambda tx: remedies.unfreeze(tx, task, seen.wallet))
+    with pytest.raises(RaceLost):
+        await desk.tasks.resolve(task, chosen, lambda tx: remedies.acknowledge(tx, seen.wallet))
+    assert (await Wallets(desk.book).of_anybody(wallet.id)).frozen
+
+
+async def test_resetting_through_the_api_of_temporal_pays_nothing(desk: Office) -> None:
+    async with working(desk):
+        order = await desk.order()
+        assert (await desk.ending(order)).status == "SETTLED"
+        run_id = await reset(desk.client, f"execution/{order.trigger_id}", "the test", "request-1")
+        assert (await desk.handle(order).describe()).run_id == run_id
+        assert (await desk.ending(order)).status == "SETTLED"
+    assert list(desk.venue.received.values()) == [1]
+    assert len(desk.custodian.signed) == 1
+
+
+async def test_there_is_nothing_to_reset_without_a_history(desk: Office) -> None:
+    assert await reset(desk.client, "execution/trg_never", "the test", "request-2") is None
+    order = await desk.order()  # no worker: its first task is not begun
+    assert await reset(desk.client, f"execution/{order.trigger_id}", "the test", "request-3") is None
+    assert await desk.starter.restart(order, {}) is False
+    await desk.handle(order).terminate("the next test's worker would take it up")
+
+
+async def test_a_workflow_is_started_again_only_while_its_execution_is_open(desk: Office) -> None:
+    async with working(desk):
+        order = await desk.order()
+        assert (await desk.ending(order)).status == "SETTLED"
+        with pytest.raises(IllegalTransition):
+            await desk.starter.restart(order, {})
+    assert list(desk.venue.received.values()) == [1]
