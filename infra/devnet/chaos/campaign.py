@@ -130,7 +130,7 @@ async def play(one: Drill, venue: str, seed: int, world: World, http: httpx.Asyn
         broke = f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-3)}"
     await heal(scene)
     stuck = await _settle_down(scene)
-    sent = scene.node.log.sent()
+    sent = {sha: times for sha, times in scene.node.log.sent().items() if sha not in scene.unbooked}
     violations = await judge(scene.database, scene.lanes, sent)
     violations += unknown_payloads(sent, await _known(scene.database))
     if stuck:

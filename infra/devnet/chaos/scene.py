@@ -30,7 +30,8 @@ class NotReached(AssertionError):
 
 @dataclass(slots=True)
 class Scene:
-    """`rng` is seeded by the drill's seed, and all chance comes from it. `figures` is for what a drill measures, by
+    """`rng` is seeded by the drill's seed, and all chance comes from it. `unbooked` are SHA-256 of payloads whose rows
+    the drill itself took from the book, by restoring it. `figures` is for what a drill measures, by
     names that end in their unit."""
 
     world: World
@@ -38,6 +39,7 @@ class Scene:
     records: ChainRecords
     rng: random.Random
     lanes: list[Lane] = field(default_factory=list)
+    unbooked: set[str] = field(default_factory=set)
     figures: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -82,6 +84,11 @@ class Scene:
     def held(self, table: str, condition: str) -> AbstractAsyncContextManager[Moment]:
         return moments.held(self.database, table, condition)
 
+    def failing(
+        self, table: str, condition: str, sqlstate: str, times: int
+    ) -> AbstractAsyncContextManager[Callable[[], Awaitable[int]]]:
+        return moments.failing(self.database, table, condition, sqlstate, times)
+
     async def rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
         return await database.rows(self.database, sql, *values)
 
@@ -105,6 +112,14 @@ class Scene:
             return json.loads(said)
         except ValueError:
             return said.decode()
+
+    async def tries(self, execution_id: str, step: str) -> int:
+        """How often a completed step of an execution was tried, the most patient of its kind, in the latest run."""
+        shown = await self.temporal("workflow", "show", "--workflow-id", await self.workflow(execution_id))
+        begun = "activityTaskScheduledEventAttributes"
+        steps = {one["eventId"]: one[begun]["activityType"]["name"] for one in shown["events"] if begun in one}
+        starts = [one for event in shown["events"] if (one := event.get("activityTaskStartedEventAttributes"))]
+        return max((int(one.get("attempt", 1)) for one in starts if steps[one["scheduledEventId"]] == step), default=0)
 
     async def workflow(self, execution_id: str) -> str:
         """The id of an execution's workflow."""

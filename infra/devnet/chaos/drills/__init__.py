@@ -1,11 +1,11 @@
 """Every drill there is. A new file of drills is a line here."""
 
 from infra.devnet.chaos.drill import DRILLS, Drill
-from infra.devnet.chaos.drills import engine, processes
+from infra.devnet.chaos.drills import database, engine, forged, keys, processes
 
 __all__ = ["all_drills"]
 
-_FILES = (engine, processes)
+_FILES = (database, engine, forged, keys, processes)
 
 
 def all_drills() -> tuple[Drill, ...]:

@@ -112,18 +112,15 @@ async def reset_during_the_submit(scene: Scene) -> None:
 @drill("F19", "a signature is taken for failed, and its next try overtakes it", guards=("G1", "G2", "G5"), quick=True)
 async def signed_by_two_bodies(scene: Scene) -> None:
     lane = await scene.lane()
-    opening = "TrentService.Decrypt"
-    slow = scene.proxies["kms"].arm(Delay(SLOW_S), name=opening, times=1)
-    since = scene.proxies["kms"].log.count
+    opening, key_service = "TrentService.Decrypt", scene.proxies["kms"]
+    slow = key_service.arm(Delay(SLOW_S), name=opening, times=2)
+    since = key_service.log.count
     execution = await lane.fire()
-    async with asyncio.timeout(HIT_WITHIN_S):
-        await slow.hit()
     await _fail_step(scene, execution, "sign")
-
-    async def overtaken() -> bool:
-        return len(scene.proxies["kms"].log.calls(opening, since)) > 1
-
-    await scene.until(overtaken, "the second try to open the key", SLOW_S)
+    async with asyncio.timeout(HIT_WITHIN_S):
+        await slow.hit(2)
+    first, _second = key_service.log.calls(opening, since)
+    scene.check(first.duration_s is None, "the first body was over before the second one opened the key")
     await scene.ends(execution)
     await _one_family_a_leg(scene, execution)
 
@@ -134,13 +131,14 @@ async def looked_up_by_two_bodies(scene: Scene) -> None:
     unsent = scene.node.arm(DropBefore(), name=scene.send)
     execution = await lane.fire()
     await scene.reaches(execution, "SUBMITTED")
-    await _pending(scene, execution, "confirm")
+    workflow = await scene.workflow(execution)
+    await under_way(scene, workflow, "confirm")
     scene.proxies["temporal"].mode = Blackhole()
     await asyncio.sleep(SILENT_S)
     scene.proxies["temporal"].clear()
 
     async def tried_again() -> bool:
-        return int((await _pending(scene, execution, "confirm")).get("attempt", 1)) > 1
+        return any(int(one.get("attempt", 1)) > 1 for one in await _waiting(scene, workflow, "confirm"))
 
     await scene.until(tried_again, "a second try of the look-up")
     unsent.disarm()
@@ -197,27 +195,34 @@ async def _stopped_during_the_submit(scene: Scene, how: str, *options: str) -> s
     execution = await lane.fire()
     async with asyncio.timeout(HIT_WITHIN_S):
         await slow.hit()
-    await _pending(scene, execution, "submit")
-    await scene.temporal("workflow", how, "--workflow-id", await scene.workflow(execution), *options)
+    workflow = await scene.workflow(execution)
+    await under_way(scene, workflow, "submit")
+    await scene.temporal("workflow", how, "--workflow-id", workflow, *options)
     return execution
 
 
-async def _pending(scene: Scene, execution: str, step: str) -> dict[str, Any]:
-    """The step that Temporal waits for now."""
-    workflow = await scene.workflow(execution)
+async def under_way(scene: Scene, workflow: str, step: str, other_than: str = "") -> str:
+    """The id of the step that a worker is at now."""
 
-    async def found() -> dict[str, Any] | None:
-        told = await scene.temporal("workflow", "describe", "--workflow-id", workflow)
-        waiting = told.get("pendingActivities") or []
-        return next((one for one in waiting if one["activityType"]["name"] == step), None)
+    async def found() -> str | None:
+        return next((one["activityId"] for one in await _waiting(scene, workflow, step) if _begun(one)), None)
 
-    return dict(await scene.until(found, f"{step} of {execution} to be under way"))
+    def _begun(one: dict[str, Any]) -> bool:
+        return bool(one["state"] == "PENDING_ACTIVITY_STATE_STARTED" and one["activityId"] != other_than)
+
+    return str(await scene.until(found, f"{step} of {workflow} to be under way"))
+
+
+async def _waiting(scene: Scene, workflow: str, step: str) -> list[dict[str, Any]]:
+    """What Temporal knows of the steps of this kind that have not ended."""
+    told = await scene.temporal("workflow", "describe", "--workflow-id", workflow)
+    return [one for one in told.get("pendingActivities") or [] if one["activityType"]["name"] == step]
 
 
 async def _fail_step(scene: Scene, execution: str, step: str) -> None:
     """Have Temporal take a step for failed, and try it again beside the body that still runs."""
-    activity = str((await _pending(scene, execution, step))["activityId"])
     workflow = await scene.workflow(execution)
+    activity = await under_way(scene, workflow, step)
     await scene.temporal("activity", "fail", "--activity-id", activity, "--workflow-id", workflow)
 
 
@@ -238,9 +243,10 @@ async def _ended_run(scene: Scene, execution: str, after: str = "") -> str:
 
 
 async def _one_family_a_leg(scene: Scene, execution: str) -> None:
-    signed = [one for one in await scene.attempts(execution) if one["payload_sha256"]]
-    families = {(one["leg_no"], one["nonce"]) for one in signed}
-    legs = {one["leg_no"] for one in signed}
+    """Beside those that are proven dead: on a chain that is fast here, a blockhash does not outlive an outage."""
+    living = [one for one in await scene.attempts(execution) if one["payload_sha256"] and one["fate"] != "DEAD"]
+    families = {(one["leg_no"], one["nonce"]) for one in living}
+    legs = {one["leg_no"] for one in living}
     scene.check(len(families) == len(legs), f"{len(families)} families of payloads in {len(legs)} legs")
 
 
