@@ -68,9 +68,9 @@ async def answers_of_commits_are_lost(scene: Scene) -> None:
 
 @drill("F24", "one commit in ten is not heard of, whoever made it", guards=("G1", "G2", "G4", "G7"))
 async def many_commits_are_lost(scene: Scene) -> None:
-    lanes = [await scene.lane() for _ in range(2)]
+    lanes = [await scene.lane() for _ in range(3)]
     losing = scene.proxies["postgres"].drop_after_commit(times=None, chance=0.1)
-    executions = await asyncio.gather(*(lane.fire() for lane in lanes for _ in range(2)))
+    executions = await asyncio.gather(*(lane.fire() for lane in lanes))
     for execution in executions:
         await scene.ends(execution, seconds=180)
     scene.check(losing.hits >= len(executions), f"only {losing.hits} commits were lost")

@@ -67,6 +67,7 @@ async def started_beside_its_own(scene: Scene) -> None:
 
 @drill("F22", "signals, and a look-up that is said to have settled", guards=("G5", "G7"), quick=True)
 async def said_to_have_settled(scene: Scene) -> None:
+    """What is out is followed before anything ends. Of two legs the second was never signed: that is a failure."""
     lane = await scene.lane()
     unsent = scene.node.arm(DropBefore(), name=scene.send)
     execution = await lane.fire()
@@ -80,7 +81,7 @@ async def said_to_have_settled(scene: Scene) -> None:
         scene.check(again != looking, "the forged finding was not followed up")
         scene.check(await scene.status(execution) not in ("CONFIRMED", "SETTLED"), "a forged finding was believed")
     unsent.disarm()
-    await scene.ends(execution)
+    await scene.ends(execution, "SETTLED" if scene.records.legs == 1 else "FAILED")
 
 
 @drill("F22", "a preflight is said to have passed while it is still judging", guards=("G5", "G10"), quick=True)
