@@ -127,11 +127,10 @@ async def keys_are_looked_for(scene: Scene) -> None:
     wallet = await opened(scene, lane)
     canaries = {**wallet, "API key": lane.key.encode(), "admin key": scene.world.env["TRIPWIRE_ADMIN_KEY"].encode()}
     places = await everything_written(scene)
-    empty = [place for place, written in places.items() if not written]
-    scene.check(not empty, f"nothing is written in {', '.join(empty)}: it was not looked at")
-    scene.check(
-        any(execution.encode() in written for written in places.values()), "the search would not find the execution"
-    )
+    names = (execution.encode(), (await scene.workflow(execution)).encode())
+    tell = {place for place, written in places.items() if any(name in written for name in names)}
+    logs = {name for name in tell if name.endswith(".log")}
+    scene.check({"database", "histories"} <= tell and bool(logs), f"the execution itself is told of in {sorted(tell)}")
     hits = [f"{name} in {place}" for name, canary in canaries.items() for place in found(canary, places)]
     scene.check(not hits, f"found {', '.join(hits)}")
 
