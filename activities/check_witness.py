@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
-from infra import telemetry
+from infra.alerts import alert
 from infra.db.halts import Halts, Head
 
 CODE = "BOOK_RESTORED"
@@ -34,4 +34,4 @@ class CheckWitness:
 
     async def _halt(self, reason: str) -> None:
         if await self._halts.halt_restored(reason):
-            telemetry.alert(CODE, f"the book was restored: {reason}. Compare it with the chain: `tripwire recover`")
+            alert(CODE, f"the book was restored: {reason}. Compare it with the chain: `tripwire recover`")

@@ -1,6 +1,5 @@
 """Step 5: look until something is certain. Waits, sends the same bytes again, or says what comes next."""
 
-import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -15,10 +14,8 @@ from domain.lifecycle import FINAL
 from infra.db.attempts import Attempt, Attempts
 from infra.db.executions import Executions
 from infra.db.ledger import Ledger
+from infra.venues.gathering import GatheredLookUps
 from infra.venues.protocol import Venue
-
-# A slot lasts 400 ms and finality takes about 13 s: more often would only cost requests.
-POLL_EVERY_S = 0.5
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -35,6 +32,7 @@ class Confirm:
         self._attempts = attempts
         self._ledger = ledger
         self._venues = venues
+        self._look_ups = {name: GatheredLookUps(venue) for name, venue in venues.items()}
 
     @activity.defn(name="confirm")
     async def run(self, follow: Follow) -> Finding:
@@ -53,7 +51,7 @@ class Confirm:
                 raise BookBehind(f"{execution.id} is to be confirmed, but was never signed")
             leg = legs[signed[-1].leg_no - 1]
             signed = [attempt for attempt in signed if attempt.leg_no == leg.no]
-            sightings = await self._look(execution, signed, venue)
+            sightings = await self._look(execution, signed)
             tries = tuple(a.tried(s) for a, s in zip(signed, sightings, strict=True))
             move = next_move(tries, datetime.now(UTC), MAX_ATTEMPTS[leg.kind], replace_from)
             if move is Move.SETTLE and leg is not legs[-1]:
@@ -68,12 +66,11 @@ class Confirm:
             if move not in (Move.WAIT, Move.REBROADCAST):
                 foreign = any(sighting.foreign for sighting in sightings)
                 return Finding(move, leg.no, len(signed), sightings[-1].detail, foreign)
-            await asyncio.sleep(POLL_EVERY_S)
 
-    async def _look(self, execution: Execution, attempts: list[Attempt], venue: Venue) -> list[Sighting]:
-        """A sighting for each: recorded where it is final, asked anew where it is not."""
+    async def _look(self, execution: Execution, attempts: list[Attempt]) -> list[Sighting]:
+        """A sighting for each: recorded where it is final, asked anew where it is not, at the pace of all."""
         open_attempts = [attempt for attempt in attempts if attempt.open]
-        asked = await venue.look_up(tuple(a.sent for a in open_attempts)) if open_attempts else ()
+        asked = await self._look_ups[execution.order.venue].look_up(tuple(a.sent for a in open_attempts))
         fresh = {a.id: s for a, s in zip(open_attempts, asked, strict=True)}
         if news := {a.id: fresh[a.id] for a in open_attempts if fresh[a.id].fate is not a.fate}:
             await self._attempts.note_fates(execution, news)

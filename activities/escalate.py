@@ -4,7 +4,7 @@ from temporalio import activity
 
 from activities.results import Question
 from domain.errors import BookBehind
-from infra import telemetry
+from infra.alerts import alert
 from infra.db.executions import Executions
 from infra.db.halts import Halts
 from infra.db.system import System
@@ -23,7 +23,7 @@ class Escalate:
         A step of which the book knows nothing means that the book was put back: then everything is halted.
         """
         execution = await self._executions.load(question.order.execution_id)
-        telemetry.alert(question.code, question.detail)
+        alert(question.code, question.detail)
         if question.code == BookBehind.code:
             await self._halts.halt_restored(question.detail)
         if question.freeze:

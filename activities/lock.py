@@ -11,7 +11,7 @@ from domain.errors import ChainUnavailable
 from domain.executions import Execution, Order
 from domain.lifecycle import FINAL, ExecutionState
 from domain.money import Amount
-from infra import telemetry
+from infra.alerts import alert
 from infra.comparing import Comparison
 from infra.db.executions import Executions
 from infra.db.leases import Leases
@@ -80,7 +80,7 @@ class Lock:
         elif patient:
             raise ChainUnavailable(f"chain and book differ, and are compared again: {finding.detail}")
         else:
-            telemetry.alert(finding.code, finding.detail, wallet_id=execution.wallet.id)
+            alert(finding.code, finding.detail, wallet_id=execution.wallet.id)
             await self._system.freeze(execution.wallet, finding.code, finding.detail)
         return finding.code
 

@@ -8,7 +8,7 @@ from temporalio import activity
 from domain.errors import RaceLost, TripwireError
 from domain.reconciliation import Finding
 from domain.wallets import Wallet
-from infra import telemetry
+from infra.alerts import alert
 from infra.comparing import Comparison
 from infra.db.halts import Halts
 from infra.db.ledger import Ledger
@@ -87,7 +87,7 @@ class ReconcileWallets:
         await self._ledger.adopt(wallet, None, epoch, finding.arrived)
         await self._ledger.reverse(wallet, epoch, finding.seen.gone)
         if finding.code:
-            telemetry.alert(finding.code, finding.detail, wallet_id=wallet.id)
+            alert(finding.code, finding.detail, wallet_id=wallet.id)
             await self._system.freeze(wallet, finding.code, finding.detail)
         return report(wallet.id, finding)
 

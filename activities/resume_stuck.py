@@ -9,7 +9,7 @@ from temporalio.service import RPCError
 from domain.errors import IllegalTransition
 from domain.lifecycle import FINAL, ExecutionState
 from domain.recovery import BOOK_RESTORED, Remedy, remedy
-from infra import telemetry
+from infra.alerts import alert
 from infra.db.executions import Executions
 from infra.db.halts import Halts
 from infra.db.leases import Leases
@@ -87,7 +87,7 @@ class ResumeStuck:
             case Remedy.ASK:
                 execution = await self._executions.load(order.execution_id)
                 sentence = f"the workflow of {order.execution_id} has failed: see why in Temporal, then reset it"
-                telemetry.alert(NOBODY_ASKED, sentence)
+                alert(NOBODY_ASKED, sentence)
                 await self._system.escalate(execution, NOBODY_ASKED, sentence)
             case Remedy.END:
                 execution = await self._executions.load(order.execution_id)
@@ -96,5 +96,5 @@ class ResumeStuck:
             case Remedy.HALT:
                 reason = f"Temporal has completed {order.execution_id}, which the book holds open"
                 if await self._halts.halt_restored(reason):
-                    telemetry.alert(BOOK_RESTORED, f"the book was restored: {reason}. Use `tripwire recover`")
+                    alert(BOOK_RESTORED, f"the book was restored: {reason}. Use `tripwire recover`")
         return False

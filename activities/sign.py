@@ -14,7 +14,7 @@ from domain.executions import Execution
 from domain.intents import Leg, Refusal
 from domain.lifecycle import FINAL
 from domain.policy import Policy
-from infra import telemetry
+from infra.alerts import alert
 from infra.custody.protocol import Custodian
 from infra.db.attempts import Attempt, Attempts
 from infra.db.executions import Executions
@@ -71,7 +71,7 @@ class Sign:
             return SignAnswer(codes=(refusal,))
         # While one may land, only what shares its nonce may be signed.
         replaces = next((attempt for attempt in reversed(attempts) if attempt.open), None)
-        if replaces and not venue.sequential:
+        if replaces and not (venue.sequential or replaces.slot.durable):
             return SignAnswer(venue_ref=replaces.venue_ref)
 
         slot = replaces.slot if replaces else await venue.slot(execution.wallet)
@@ -95,15 +95,18 @@ class Sign:
         if self._is_dry(execution):
             await self._executions.note(execution, "dry_run.simulated", leg=leg.kind.value, terms=drawn.terms)
             return SignAnswer(codes=(DRY_RUN,))
-        # The switch may have been flipped, or the wallet frozen, while we built.
-        if refusal := await self._forbidden(await self._executions.load(execution.id)):
+        # While we built, the switch may have been flipped, the wallet frozen, or the execution ended by another run.
+        now = await self._executions.load(execution.id)
+        if now.status in FINAL:
+            return SignAnswer(codes=now.codes or (now.status.value,))
+        if refusal := await self._forbidden(now):
             return SignAnswer(codes=(refusal,))
         try:
             signature = await self._custodians[execution.wallet.custodian].sign(
                 execution.wallet, drawn.unsigned.message
             )
         except SealedKeyBroken as error:
-            telemetry.alert(error.code, str(error), wallet_id=execution.wallet.id)
+            alert(error.code, str(error), wallet_id=execution.wallet.id)
             await self._system.freeze(execution.wallet, error.code, str(error))
             # What replaces another can wait: that one is followed as it is.
             return SignAnswer(venue_ref=replaces.venue_ref) if replaces else SignAnswer(codes=(error.code,))

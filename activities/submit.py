@@ -21,7 +21,7 @@ class Submit:
 
     @activity.defn(name="submit")
     async def run(self, order: Order) -> str:
-        """Send the newest attempt's bytes, unless its fate is known or the kill switch holds a first send back.
+        """Send the newest attempt's bytes, unless its fate is known, or the kill switch or a freeze holds it back.
 
         Returns what the venue answered, in words. Errors: BOOK_BEHIND_TEMPORAL (final).
         """
@@ -44,7 +44,7 @@ async def broadcast(attempt: Attempt, attempts: Attempts, venue: Venue) -> str:
     """Note the sending, send the very bytes, note the answer. A send without an answer is neither yes nor no."""
     number = await attempts.note_sending(attempt)
     if number is None:
-        return "held back: everything is halted"
+        return "held back: everything is halted, or the wallet is frozen"
     try:
         receipt = await venue.submit(attempt.sent.payload)
     except ChainUnavailable as error:

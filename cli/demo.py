@@ -3,6 +3,8 @@
 import asyncio
 import json
 import shutil
+from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +12,9 @@ import httpx
 import typer
 from rich.console import Console
 
-from cli.demo_show import show
-from cli.demo_story import DemoFailed, Facts, Places, play
+from cli.demo_chains import DemoFailed
+from cli.demo_show import good, show
+from cli.demo_story import Facts, Places, play
 from infra.config import EX_CONFIG
 from infra.devnet.postgres import PostgresUnavailable
 from infra.devnet.tenancy import Occupied, Tenancy
@@ -26,16 +29,26 @@ DEMO_PORT_BASE = PORT_BASE + 100
 MARK = "made-by-tripwire-demo"
 
 
+class Shown(StrEnum):
+    """Whose wallets and venues are shown."""
+
+    SOLANA = "solana"
+    EVM = "evm"
+    BOTH = "both"
+
+
 def demo(
+    venue: Annotated[Shown, typer.Option(help="Jupiter on Solana, Uniswap on an EVM chain, or both.")] = Shown.BOTH,
     state: Annotated[Path, typer.Option(help="Where the demo's world lives; emptied first.")] = Path(".tripwire/demo"),
     port_base: Annotated[int, typer.Option(help="Its ports: this one and the twelve after it.")] = DEMO_PORT_BASE,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document of the same facts.")] = False,
 ) -> None:
-    """Watch one rule become settled money. Exit 0 only if the chain equals the book to the base unit."""
+    """Watch a rule become settled money. Exit 0 only if each swap settled and chain and book are equal to the unit."""
     progress = Console(stderr=True)
     try:
         get_tools(progress)
-        facts = asyncio.run(_run(state, port_base, progress))
+        families = [Shown.SOLANA, Shown.EVM] if venue is Shown.BOTH else [venue]
+        facts = asyncio.run(_run(state, port_base, families, progress))
     except (WorldBroken, Occupied, ToolMissing, PostgresUnavailable) as failure:
         progress.print(str(failure), markup=False)
         raise typer.Exit(EX_CONFIG) from None
@@ -47,11 +60,11 @@ def demo(
     else:
         show(facts, Console())
         typer.echo(f"Look around in it, Web UI included: tripwire dev --state {state} --port-base {port_base}")
-    if not facts["book_equals_chain"] or facts["execution"]["status"] != "SETTLED":
+    if not all(good(story) for story in facts.values()):
         raise typer.Exit(1)
 
 
-async def _run(state: Path, port_base: int, progress: Console) -> Facts:
+async def _run(state: Path, port_base: int, families: Sequence[str], progress: Console) -> dict[str, Facts]:
     with progress.status("starting the embedded world") as status:
         await asyncio.to_thread(empty, state)
         async with World(state, port_base, say=status.update) as world:
@@ -59,9 +72,10 @@ async def _run(state: Path, port_base: int, progress: Console) -> Facts:
                 api=world.env["TRIPWIRE_API_URL"],
                 admin_key=world.env["TRIPWIRE_ADMIN_KEY"],
                 solana=world.url("solana"),
+                evm=world.url("evm"),
                 kalshi=world.url("kalshi"),
             )
-            return await play(places, status.update)
+            return await play(places, families, status.update)
 
 
 def empty(state: Path) -> None:

@@ -2,25 +2,20 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
-USDC_MINT = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
+from cli.demo_chains import DemoChain, DemoFailed, EvmChain, SolanaChain
+
 MARKET = "FED-25DEC-CUT"
-FUNDED_LAMPORTS = 2_000_000_000
-FUNDED_USDC_BASE = 500_000_000
 SPENT_USDC = "50"
 
 # A finalized swap takes some 20 s at real slot times; a machine under load may take a few times as long.
 PATIENCE_S = 120
-
-
-class DemoFailed(Exception):
-    """The demo did not come out as it should; the message says what to look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,36 +25,56 @@ class Places:
     api: str
     admin_key: str
     solana: str
+    evm: str
     kalshi: str
 
 
 Say = Callable[[str], None]
 Facts = dict[str, Any]
+T = TypeVar("T")
 
 
-async def play(places: Places, say: Say) -> Facts:
-    """Play the main job from an empty book to a settled swap. Returns every fact as one JSON document."""
+async def play(places: Places, families: Sequence[str], say: Say) -> dict[str, Facts]:
+    """Play the main job from an empty book to settled swaps, one for each family, side by side: one crossing
+    fires all their rules. Returns every fact, by family, as one JSON document.
+    """
     async with httpx.AsyncClient(timeout=30) as http:
-        story = Story(http, places)
+        chains: dict[str, DemoChain] = {
+            "solana": SolanaChain(http, places.solana),
+            "evm": EvmChain(http, places.evm),
+        }
+        stories = [Story(http, places, chains[family]) for family in families]
         say("creating an owner, an API key and an automation wallet")
-        await story.set_the_stage()
-        say(f"funding {story.address}")
-        await story.fund()
-        before = await story.chain_balances()
+        await _all(story.set_the_stage() for story in stories)
+        say("funding " + " and ".join(story.address for story in stories))
+        await _all(story.fund() for story in stories)
+        before = await _all(story.chain_balances() for story in stories)
         say("creating and activating the rule")
-        await story.make_rule()
+        await _all(story.make_rule() for story in stories)
         say(f"moving {MARKET} across the threshold")
-        await story.move_market("0.7100", "0.7300")
-        say("following the execution until its swap is final")
-        execution = await story.follow()
-        after = await story.chain_balances()
+        await stories[0].move_market("0.7100", "0.7300")
+        stages = dict.fromkeys(families, "PENDING")
+
+        def following(family: str) -> Say:
+            def reached(stage: str) -> None:
+                stages[family] = stage
+                say("until it is final:  " + "   ".join(f"{name} {stage}" for name, stage in stages.items()))
+
+            return reached
+
+        executions = await _all(story.follow(following(story.chain.family)) for story in stories)
+        after = await _all(story.chain_balances() for story in stories)
         say("comparing the chain with the book")
-        return await story.report(execution, before, after)
+        told = zip(stories, executions, before, after, strict=True)
+        reports = await _all(story.report(*facts) for story, *facts in told)
+        return dict(zip(families, reports, strict=True))
 
 
 class Story:
-    def __init__(self, http: httpx.AsyncClient, places: Places) -> None:
-        self.http, self.places = http, places
+    """One wallet's way from its making to its settled swap."""
+
+    def __init__(self, http: httpx.AsyncClient, places: Places, chain: DemoChain) -> None:
+        self.http, self.places, self.chain = http, places, chain
         self.key = places.admin_key
         self.wallet_id = self.address = self.rule_id = self.owner_id = ""
 
@@ -68,24 +83,23 @@ class Story:
         self.owner_id = owner["id"]
         made = await self.post("/api-keys", {"name": "demo", "scopes": ["read", "trade"], "owner_id": owner["id"]})
         self.key = made["key"]
-        wallet = await self.post("/wallets", {"family": "solana"})
+        wallet = await self.post("/wallets", {"family": self.chain.family})
         self.wallet_id, self.address = wallet["id"], wallet["address"]
 
     async def fund(self) -> None:
-        await self._door(self.places.solana, "airdrop", {"address": self.address, "lamports": str(FUNDED_LAMPORTS)})
-        tokens = {"owner": self.address, "mint": USDC_MINT, "amount": str(FUNDED_USDC_BASE)}
-        await self._door(self.places.solana, "tokens", tokens)
+        await self.chain.fund(self.address)
         await self._until(self._is_funded, "the funds to be final on the chain")
 
     async def _is_funded(self) -> bool:
-        return await self.chain_balances() == {"USDC": FUNDED_USDC_BASE, "SOL": FUNDED_LAMPORTS}
+        return await self.chain_balances() == self.chain.funded
 
     async def make_rule(self) -> None:
+        buy = self.chain.native
         await self.move_market("0.5500", "0.5700")
         rule = await self.post(
             "/rules",
             {
-                "name": "Fed cut → SOL",
+                "name": f"Fed cut → {buy}",
                 "wallet_id": self.wallet_id,
                 "trigger": {
                     "kind": "market_probability",
@@ -96,7 +110,7 @@ class Story:
                     "when": "at_or_above",
                     "threshold": "0.70",
                 },
-                "action": {"kind": "swap", "sell": "USDC", "buy": "SOL", "amount": SPENT_USDC, "max_slippage_bps": 50},
+                "action": {"kind": "swap", "sell": "USDC", "buy": buy, "amount": SPENT_USDC, "max_slippage_bps": 50},
                 "limits": {"cooldown_hours": 24, "max_executions": 1},
             },
         )
@@ -108,15 +122,18 @@ class Story:
         return bool((await self.get(f"/rules/{self.rule_id}"))["armed"])
 
     async def move_market(self, bid: str, ask: str) -> None:
-        await self._door(self.places.kalshi, f"markets/{MARKET}", {"yes_bid": bid, "yes_ask": ask, "status": "active"})
+        body = {"yes_bid": bid, "yes_ask": ask, "status": "active"}
+        (await self.http.put(f"{self.places.kalshi}/_control/markets/{MARKET}", json=body)).raise_for_status()
 
-    async def follow(self) -> Facts:
+    async def follow(self, reached: Say = lambda _: None) -> Facts:
+        """The execution of the rule, once it is over; each of its stages is told on the way."""
         found: dict[str, Any] = {}
 
         async def over() -> bool:
             lines = (await self.get("/executions", rule_id=self.rule_id))["items"]
             if lines:
                 found.update(await self.get(f"/executions/{lines[0]['id']}"))
+                reached(found["status"])
             return bool(found.get("final"))
 
         await self._until(over, "the execution to end")
@@ -124,13 +141,7 @@ class Story:
 
     async def chain_balances(self) -> dict[str, int]:
         """Base units, read from the node itself and not through the product."""
-        final = {"commitment": "finalized"}
-        lamports = await self._rpc("getBalance", [self.address, final])
-        accounts = await self._rpc(
-            "getTokenAccountsByOwner", [self.address, {"mint": USDC_MINT}, {"encoding": "jsonParsed", **final}]
-        )
-        held = sum(int(one["account"]["data"]["parsed"]["info"]["tokenAmount"]["amount"]) for one in accounts["value"])
-        return {"USDC": held, "SOL": int(lamports["value"])}
+        return await self.chain.balances(self.address)
 
     async def report(self, execution: dict[str, Any], before: dict[str, int], after: dict[str, int]) -> Facts:
         booked = {
@@ -157,14 +168,6 @@ class Story:
         headers = {"Authorization": f"Bearer {self.key}"}
         return _answer(await self.http.get(self.places.api + path, params=query, headers=headers))
 
-    async def _door(self, origin: str, door: str, body: dict[str, Any]) -> None:
-        (await self.http.put(f"{origin}/_control/{door}", json=body)).raise_for_status()
-
-    async def _rpc(self, method: str, params: list[Any]) -> Facts:
-        call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        answer = (await self.http.post(self.places.solana, json=call)).json()
-        return dict(answer["result"])
-
     async def _until(self, condition: Callable[[], Any], what: str) -> None:
         try:
             async with asyncio.timeout(PATIENCE_S):
@@ -181,18 +184,22 @@ def _answer(response: httpx.Response) -> Facts:
     return dict(response.json())
 
 
+async def _all(doing: Iterable[Awaitable[T]]) -> list[T]:
+    return list(await asyncio.gather(*doing))
+
+
 def timings(execution: dict[str, Any]) -> dict[str, int]:
     """Milliseconds from the source's frame reaching us to each later point, by the database's clock."""
     began = execution["trigger"]["evidence"].get("received_time")
     if began is None or not execution["attempts"]:
         return {}
-    attempt = execution["attempts"][-1]
+    first, last = execution["attempts"][0], execution["attempts"][-1]
     points = {
         "observation_to_recorded": execution["trigger"]["created_at"],
         "observation_to_workflow_started": execution["trigger"]["started_at"],
-        "observation_to_signed": attempt["signed_at"],
-        "observation_to_submitted": attempt["first_sent_at"],
-        "observation_to_finalized": attempt["final_at"],
+        "observation_to_signed": first["signed_at"],
+        "observation_to_submitted": first["first_sent_at"],
+        "observation_to_finalized": last["final_at"],
     }
     start = datetime.fromisoformat(began)
     return {

@@ -175,10 +175,20 @@ def _attempts(attempts: list[dict[str, Any]], *, full: bool) -> Any:
     # A live display cuts what is too wide: there the id is rather broken.
     whole = ("id on venue",) if full else ()
     rows = [
-        (one["seq"], one["fate"], one["succeeded"], one["broadcast_count"], one["valid_until"], one["id_on_venue"])
+        (
+            f"{one['leg']} {one['kind']}",
+            one["seq"],
+            one["rank"],
+            one["fate"],
+            one["succeeded"],
+            one["broadcast_count"],
+            one["valid_until"],
+            one["id_on_venue"],
+        )
         for one in attempts
     ]
-    return output.table(("no", "fate", "succeeded", "sent", "valid until", "id on venue"), rows, "None.", whole)
+    columns = ("leg", "no", "rank", "fate", "succeeded", "sent", "valid until", "id on venue")
+    return output.table(columns, rows, "None.", whole)
 
 
 def _settlement(settlement: dict[str, Any]) -> Any:

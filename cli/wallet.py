@@ -62,6 +62,23 @@ def balances(wallet_id: WalletId, as_json: AsJson = False) -> None:
     output.show(found, as_json, output.stacked(output.facts([("address", found["address"])]), drawn))
 
 
+@app.command()
+def nonce(
+    wallet_id: WalletId,
+    account: Annotated[
+        str | None, typer.Argument(help="A nonce account with the wallet as its authority.", show_default=False)
+    ] = None,
+    none: Annotated[bool, typer.Option("--none", help="Use blockhashes again.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let a Solana wallet's payloads carry a durable nonce instead of a blockhash."""
+    if (account is None) != none:
+        raise typer.BadParameter("name a nonce account, or say --none")
+    with connected() as api:
+        wallet = api.post(f"/wallets/{wallet_id}/durable-nonce", {"account": account})
+    output.show(wallet, as_json, _picture(wallet))
+
+
 def _picture(wallet: dict[str, Any]) -> Any:
     return output.facts(
         [
@@ -70,6 +87,7 @@ def _picture(wallet: dict[str, Any]) -> Any:
             ("address", wallet["address"]),
             ("custodian", wallet["custodian"]),
             ("frozen", wallet["frozen"]),
+            ("durable nonce", wallet["durable_nonce"] or "none"),
             ("created", output.when(wallet["created_at"])),
         ]
     )

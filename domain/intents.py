@@ -41,6 +41,10 @@ class Quote:
     minimum: Amount
 
 
+# Above every block height and every time of day in seconds or milliseconds, and still exact in JSON.
+NEVER = 2**52
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """What makes a payload unique and mortal at its venue.
@@ -48,12 +52,18 @@ class Slot:
     `nonce` is the venue's own word for it (a blockhash, an account nonce, a client order id) and
     `valid_until` the last point (block height, unix seconds of block time, milliseconds at an exchange) at
     which it can do what it is meant to. Payloads with one nonce exclude each other: at most one ever lands.
+    `valid_until` from `NEVER` on: age alone does not end it, only another payload of its nonce; what is above
+    `NEVER` then tells when it was allocated, in the venue's own count (Solana: the slot its nonce was read in).
     `earlier` counts the payloads of the same leg before this one, so that fees can grow with it.
     """
 
     nonce: str
     valid_until: int
     earlier: int = 0
+
+    @property
+    def durable(self) -> bool:
+        return self.valid_until >= NEVER
 
 
 class Objection(StrEnum):

@@ -87,6 +87,14 @@ class Swap:
 
 
 @dataclass(frozen=True, slots=True)
+class AdvanceNonce:
+    """A nonce account gets a new value; whatever else carries the old one is dead from then on."""
+
+    account: str
+    authority: str
+
+
+@dataclass(frozen=True, slots=True)
 class Foreign:
     """An instruction of a program that a swap does not need."""
 
@@ -101,7 +109,18 @@ class Unexpected:
     detail: str
 
 
-Step = ComputeLimit | ComputePrice | OpenAccount | Transfer | SyncNative | CloseAccount | Swap | Foreign | Unexpected
+Step = (
+    ComputeLimit
+    | ComputePrice
+    | OpenAccount
+    | Transfer
+    | SyncNative
+    | CloseAccount
+    | Swap
+    | AdvanceNonce
+    | Foreign
+    | Unexpected
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +135,10 @@ class Payload:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the payload may do. Amounts in base units; `token_account` derives the wallet's account of a mint."""
+    """What the payload may do. Amounts in base units; `token_account` derives the wallet's account of a mint.
+
+    `blockhash` is the value of `nonce_account`, if there is one.
+    """
 
     wallet: str
     blockhash: str
@@ -126,6 +148,7 @@ class Terms:
     minimum_base: int
     max_slippage_bps: int
     token_account: Callable[[str], str] = field(repr=False)
+    nonce_account: str | None = None
 
     @property
     def sells_sol(self) -> bool:
@@ -167,11 +190,25 @@ def fee_lamports(payload: Payload) -> int:
 def judge(payload: Payload, terms: Terms) -> tuple[Refusal, ...]:
     """Every reason not to sign that the bytes themselves give. Empty: they can only do what `terms` says."""
     return (
-        *_frame(payload, terms),
+        *_frame(payload, terms.wallet, terms.blockhash),
+        *_nonce(payload, terms.wallet, terms.nonce_account),
         *_counts(payload),
         *_each(payload, terms),
         *_wrapped(payload, terms),
         *_unwrapped(payload, terms),
+    )
+
+
+def judge_cancellation(payload: Payload, wallet: str, nonce_account: str, value: str) -> tuple[Refusal, ...]:
+    """Every reason not to sign what is to do nothing but use up the nonce, so that all else on it is dead."""
+    kinds = [type(step) for step in payload.steps]
+    odd = kinds != [AdvanceNonce, ComputeLimit, ComputePrice]
+    names = ", ".join(kind.__name__ for kind in kinds)
+    return (
+        *_frame(payload, wallet, value),
+        *_nonce(payload, wallet, nonce_account),
+        *((Refusal(Objection.UNEXPECTED_INSTRUCTION, f"a cancellation holds {names}"),) if odd else ()),
+        *_fee(payload),
     )
 
 
@@ -182,16 +219,29 @@ def judge_effect(effect: Effect, terms: Terms, fee: int) -> tuple[Refusal, ...]:
     return tuple(_differences(effect, terms, fee))
 
 
-def _frame(payload: Payload, terms: Terms) -> Iterator[Refusal]:
-    if payload.fee_payer != terms.wallet:
-        yield Refusal(
-            Objection.FOREIGN_FEE_PAYER, f"{payload.fee_payer} would pay the fee, not the wallet {terms.wallet}"
-        )
+def _frame(payload: Payload, wallet: str, blockhash: str) -> Iterator[Refusal]:
+    if payload.fee_payer != wallet:
+        yield Refusal(Objection.FOREIGN_FEE_PAYER, f"{payload.fee_payer} would pay the fee, not the wallet {wallet}")
     for signer in payload.signers:
-        if signer != terms.wallet:
+        if signer != wallet:
             yield Refusal(Objection.FOREIGN_SIGNER, f"{signer} would have to sign beside the wallet")
-    if payload.blockhash != terms.blockhash:
-        yield Refusal(Objection.OTHER_SLOT, f"carries blockhash {payload.blockhash}, allocated was {terms.blockhash}")
+    if payload.blockhash != blockhash:
+        yield Refusal(Objection.OTHER_SLOT, f"carries blockhash {payload.blockhash}, allocated was {blockhash}")
+
+
+def _nonce(payload: Payload, wallet: str, nonce_account: str | None) -> Iterator[Refusal]:
+    """First and once the allocated account, by the wallet; none where none was allocated.
+
+    Anywhere but first, the network would take the value for a blockhash, and the payload would not be durable.
+    """
+    found = [step for step in payload.steps if isinstance(step, AdvanceNonce)]
+    if nonce_account is None:
+        for step in found:
+            yield Refusal(Objection.OTHER_SLOT, f"advances the nonce account {step.account}, none was allocated")
+    elif found != [wanted := AdvanceNonce(nonce_account, wallet)] or payload.steps[0] != wanted:
+        yield Refusal(
+            Objection.OTHER_SLOT, f"does not begin by advancing the nonce account {nonce_account}, and no other"
+        )
 
 
 def _counts(payload: Payload) -> Iterator[Refusal]:
@@ -207,6 +257,10 @@ def _counts(payload: Payload) -> Iterator[Refusal]:
             Objection.UNEXPECTED_INSTRUCTION,
             f"opens {opened} token accounts, allowed are {MAX_OPENED_ACCOUNTS}",
         )
+    yield from _fee(payload)
+
+
+def _fee(payload: Payload) -> Iterator[Refusal]:
     fee = fee_lamports(payload)
     if fee > MAX_FEE_LAMPORTS:
         yield Refusal(Objection.FEE_TOO_HIGH, f"costs {fee} lamports, allowed are {MAX_FEE_LAMPORTS}")

@@ -100,6 +100,7 @@ class Settings(BaseSettings):
     aws_region: str = "eu-central-1"
 
     solana_rpc_urls: Annotated[Listed, Field(min_length=1)]
+    helius_url: Http | None = None
     evm_rpc_urls: Listed = ()
     evm_chain: Annotated[str, AfterValidator(_evm_chain)] = "ethereum"
     gas_cap_gwei: Annotated[int, Field(ge=1, le=100_000)] = 50

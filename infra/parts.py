@@ -7,7 +7,7 @@ import httpx
 
 from infra.chains.evm.market import GWEI
 from infra.chains.evm.rpc import EvmRpc
-from infra.chains.solana.rpc import SolanaRpc
+from infra.chains.solana.rpc import SolanaNode, SolanaRpc
 from infra.config import Settings
 from infra.feeds.kalshi.feed import KalshiFeed
 from infra.feeds.kalshi.rest import KalshiRest
@@ -21,12 +21,16 @@ from infra.venues.uniswap.venue import UniswapVenue
 # Each call names its own deadline; this one only catches a call that forgot to.
 LAST_RESORT_S = 15
 
+ESTIMATE_DEADLINE_S = 2  # a quote ages meanwhile, and there is another estimate to fall back on
+
 
 @asynccontextmanager
 async def open_venues(settings: Settings) -> AsyncIterator[Mapping[str, Venue]]:
     async with httpx.AsyncClient(timeout=LAST_RESORT_S) as http:
         key = settings.jupiter_api_key.get_secret_value() if settings.jupiter_api_key else None
-        jupiter = JupiterVenue(JupiterApi(settings.jupiter_url, http, key), SolanaRpc(settings.solana_rpc_urls, http))
+        helius = SolanaNode(settings.helius_url, http, ESTIMATE_DEADLINE_S) if settings.helius_url else None
+        solana = SolanaRpc(settings.solana_rpc_urls, http)
+        jupiter = JupiterVenue(JupiterApi(settings.jupiter_url, http, key), solana, helius)
         venues: dict[str, Venue] = {jupiter.name: jupiter}
         if (chain := settings.chains.get(UniswapVenue.name)) and chain.number:
             rpc = EvmRpc(settings.evm_rpc_urls, chain.number, http)

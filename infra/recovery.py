@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from domain.reconciliation import Finding
 from domain.wallets import Wallet
-from infra import telemetry
+from infra.alerts import alert
 from infra.comparing import Comparison
 from infra.db.halts import Halts
 from infra.db.standing import Standing
@@ -56,7 +56,7 @@ class Recovery:
         found = await self.compare()
         behind = [one for one in found if one.finding.code]
         for one in behind:
-            telemetry.alert(one.finding.code, one.finding.detail, wallet_id=one.wallet.id)
+            alert(one.finding.code, one.finding.detail, wallet_id=one.wallet.id)
             await self._system.freeze(one.wallet, one.finding.code, one.finding.detail)
         await self._halts.recover(reason, by, len(behind))
         return found

@@ -41,14 +41,7 @@ STEPS = Histogram(
 )
 STEP_FAILURES = Counter("tripwire_step_failures_total", "Steps that ended in an error, by code", ["step", "code"])
 OBSERVATIONS = Counter("tripwire_observations_total", "Observations by source and what they said", ["source", "answer"])
-ALERTS = Counter("tripwire_alerts_total", "What a person has to look at now, by its code", ["code"])
 TRIGGERS = Counter("tripwire_triggers_total", "Triggers recorded", ["source"])
-
-
-def alert(code: str, sentence: str, **names: str) -> None:
-    """Call a person: an error in the log and a number that an alarm watches. The task itself is in the book."""
-    ALERTS.labels(code).inc()
-    structlog.get_logger(__name__).error("a person is needed", code=code, reason=sentence, **names)
 
 
 def redact(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -44,6 +44,8 @@ from workflows.execute_rule import ExecuteRule
 from workflows.reconcile_wallets import ReconcileWalletsWorkflow
 from workflows.sweep_outbox import SweepOutbox
 
+WORKFLOWS = [ExecuteRule, CreateWallet, SweepOutbox, ReconcileWalletsWorkflow]
+
 # Confirming holds an activity slot while it waits for finality, so there are as many as executions may wait.
 ACTIVITY_SLOTS = 200
 
@@ -64,7 +66,7 @@ async def serve(settings: Settings, client: Client, book: Book) -> AsyncIterator
         worker = Worker(
             client,
             task_queue=EXECUTIONS,
-            workflows=[ExecuteRule, CreateWallet, SweepOutbox, ReconcileWalletsWorkflow],
+            workflows=WORKFLOWS,
             activities=[
                 Preflight(executions, evaluation).run,
                 Lock(executions, leases, ledger, system, comparison, venues, evaluation).run,

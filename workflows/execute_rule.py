@@ -89,18 +89,22 @@ class ExecuteRule:
             return epoch
 
         leg_no = attempt_no = 1
-        followed = None
+        followed: str | None = None
+        replacing = False
         while True:
             self._show("LOCKED", f"building and signing attempt {attempt_no} of leg {leg_no}")
             signed = await self._sign(SignRequest(order, epoch, leg_no, attempt_no))
-            if signed.venue_ref is None:
+            # What should be replaced and cannot be is followed as it is.
+            venue_ref = signed.venue_ref or (followed if replacing else None)
+            if venue_ref is None:
                 return await self._end(EndRequest(order, signed.codes, cancelled=self._cancelled))
 
-            self._show("SIGNED", f"sending `{signed.venue_ref}`")
+            self._show("SIGNED", f"sending `{venue_ref}`")
             # The same payload again: what should have taken its place could not be signed. Not at once again.
-            pause = REPLACE_AFTER if signed.venue_ref == followed else timedelta(0)
-            followed = signed.venue_ref
-            finding = await self._follow(Follow(order, workflow.now() + pause), signed.venue_ref)
+            pause = REPLACE_AFTER if venue_ref == followed else timedelta(0)
+            followed = venue_ref
+            finding = await self._follow(Follow(order, workflow.now() + pause), venue_ref)
+            replacing = finding.move is Move.REPLACE
             match finding.move:
                 case Move.NEXT_LEG:
                     leg_no, attempt_no = finding.leg_no + 1, 1

@@ -47,11 +47,19 @@ class TriggerAnswer(BaseModel):
 
 
 class AttemptAnswer(BaseModel):
-    """One signed payload. `valid_until` counts in the venue's own clock (Solana: block height)."""
+    """One signed payload. `kind` is what its leg does: `approve` lets a venue take a token, `swap` swaps.
+
+    `seq` counts within the leg; `rank`, from 0, the payloads that took each other's place at one nonce, of which
+    at most one lands. `valid_until` counts in the venue's own clock (Solana: block height; EVM: unix time). From
+    2^52 on it never passes: the payload waits for its nonce to be used.
+    """
 
     model_config = ConfigDict(from_attributes=True)
 
+    leg: int
+    kind: str
     seq: int
+    rank: int
     id_on_venue: str | None
     state: str
     fate: str
@@ -143,10 +151,10 @@ def _trigger(trigger: TriggerRead) -> TriggerAnswer:
 
 
 def _settlement(settlements: tuple[SettlementRead, ...]) -> SettlementAnswer | None:
-    """The settlement of the attempt that succeeded; where all failed, of the last, which moved fees alone."""
+    """The last leg's: its last attempt to land is the one that succeeded, or failed and moved fees alone."""
     if not settlements:
         return None
-    landed = next((s for s in settlements if s.succeeded), settlements[-1])
+    landed = settlements[-1]
     return SettlementAnswer(
         sold=amounts.told(landed.sold),
         bought=amounts.told(landed.bought),

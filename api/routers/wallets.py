@@ -1,11 +1,12 @@
 """Automation wallets."""
 
+from dataclasses import replace
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ActivityError, ApplicationError
 
@@ -22,6 +23,7 @@ from domain.chains import CHAINS
 from domain.errors import (
     ChainUnavailable,
     IdempotencyMismatch,
+    IntegrityBroken,
     InvalidInput,
     KeyAccessDenied,
     MoveNotSafe,
@@ -40,6 +42,16 @@ class WantedWallet(Input):
     family: Literal["solana", "evm"]
 
 
+class WantedNonce(Input):
+    """A nonce account whose authority is the wallet; null: the wallet's payloads carry blockhashes again."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"account": "9LqzSa8XhMGJm2h4jBqXvqTjQ2mJ1xGTxyZ7M9YbQe1u"}]}
+    )
+
+    account: Annotated[str, Field(pattern=r"^[1-9A-HJ-NP-Za-km-z]{32,44}$")] | None
+
+
 class WalletAnswer(BaseModel):
     id: str
     family: str
@@ -47,6 +59,7 @@ class WalletAnswer(BaseModel):
     address: str
     custodian: str
     frozen: bool
+    durable_nonce: str | None
     created_at: datetime
 
 
@@ -136,6 +149,25 @@ async def unfreeze_wallet(wallet_id: WalletId, body: Why, caller: Trader, at: At
     return told(await at.wallets.set_frozen(caller.owner, wallet_id, False, body.reason))
 
 
+@router.post("/{wallet_id}/durable-nonce", responses=problems(NotFound, InvalidInput, ChainUnavailable))
+async def set_durable_nonce(wallet_id: WalletId, body: WantedNonce, caller: Trader, at: At) -> WalletAnswer:
+    """Let a Solana wallet's payloads carry the value of its own nonce account, which does not age as a blockhash does.
+
+    The account is made by whoever pays for it, with the wallet's address as its authority.
+    """
+    wallet = await at.wallets.find(caller.owner, wallet_id)
+    if body.account is not None:
+        if wallet.family != "solana":
+            raise InvalidInput(
+                f"a wallet on {wallet.chain} has nonces that count: it needs no nonce account", "account"
+            )
+        try:
+            await at.venues[CHAINS[wallet.chain].venue].slot(replace(wallet, durable_nonce=body.account))
+        except IntegrityBroken as error:
+            raise InvalidInput(str(error), "account") from error
+    return told(await at.wallets.set_durable_nonce(caller.owner, wallet_id, body.account))
+
+
 def told(wallet: Wallet) -> WalletAnswer:
     return WalletAnswer(
         id=wallet.id,
@@ -144,6 +176,7 @@ def told(wallet: Wallet) -> WalletAnswer:
         address=wallet.address,
         custodian=wallet.custodian,
         frozen=wallet.frozen,
+        durable_nonce=wallet.durable_nonce,
         created_at=wallet.created_at,
     )
 

@@ -181,13 +181,15 @@ class Attempts:
     async def note_sending(self, attempt: Attempt) -> int | None:
         """Written before each send, the first and every later one. Returns the number for its answer.
 
-        None: everything is halted, and nothing may be sent.
+        None: everything is halted, or the wallet was frozen before a first send. What was never sent is not out,
+        and a freeze means that nothing more goes out; what was sent once is sent on, since it may land anyway.
         """
         async with self._book.begin() as tx:
             noted = await tx.change(
                 "UPDATE attempt SET broadcast_count = broadcast_count + 1, last_sent_at = clock_timestamp(), "
                 "first_sent_at = coalesce(first_sent_at, clock_timestamp()) WHERE id = :id AND state = 'SIGNED' "
-                'AND NOT EXISTS (SELECT 1 FROM switch WHERE "on" FOR SHARE)',
+                'AND NOT EXISTS (SELECT 1 FROM switch WHERE "on" FOR SHARE) AND (first_sent_at IS NOT NULL '
+                "OR NOT EXISTS (SELECT 1 FROM wallet w WHERE w.id = attempt.wallet_id AND w.frozen FOR SHARE))",
                 id=attempt.id,
             )
             if not noted:
@@ -265,9 +267,9 @@ async def _next_nonce(tx: Transaction, execution: Execution, slot: Slot) -> str:
     """The wallet's next nonce, locked. Errors: FOREIGN_NONCE (final), CHAIN_UNAVAILABLE (retried)."""
     wallet, on_chain = execution.wallet, int(slot.nonce)
     await tx.change(
-        "INSERT INTO account_nonce (wallet_id, next) VALUES (:w, :next) ON CONFLICT DO NOTHING",
+        # Its key was born in the signer, so whatever the chain has seen of it, we have signed.
+        "INSERT INTO account_nonce (wallet_id, next) VALUES (:w, 0) ON CONFLICT DO NOTHING",
         w=wallet.id,
-        next=on_chain,
     )
     row = await tx.one("SELECT next FROM account_nonce WHERE wallet_id = :w FOR UPDATE", w=wallet.id)
     assert row is not None, "inserted above"  # noqa: S101

@@ -63,9 +63,15 @@ class VerdictRead:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRead:
-    """`valid_until` is the venue's own clock: on Solana a block height."""
+    """`seq` counts within a leg, `rank` those that took another's place at one nonce, from 0.
 
+    `valid_until` is the venue's own clock: on Solana a block height, on EVM chains a unix time.
+    """
+
+    leg: int
+    kind: str
     seq: int
+    rank: int
     id_on_venue: str | None
     state: str
     fate: str
@@ -112,6 +118,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionRead:
+    """Attempts and settlements run leg by leg, oldest first."""
+
     line: ExecutionLine
     trigger: TriggerRead
     verdicts: tuple[VerdictRead, ...]
@@ -174,10 +182,14 @@ class Reading:
             trigger = await tx.one("SELECT * FROM trigger WHERE id = :id", id=row["trigger_id"])
             verdicts = await tx.rows("SELECT * FROM verdict WHERE execution_id = :e ORDER BY id", e=execution_id)
             attempts = await tx.rows(
-                "SELECT * FROM attempt WHERE execution_id = :e ORDER BY allocated_at, attempt_no", e=execution_id
+                "SELECT a.*, l.leg_no, l.kind FROM attempt a JOIN leg l ON l.id = a.leg_id "
+                "WHERE a.execution_id = :e ORDER BY l.leg_no, a.attempt_no",
+                e=execution_id,
             )
             settlements = await tx.rows(
-                "SELECT * FROM settlement WHERE execution_id = :e ORDER BY settled_at, reference", e=execution_id
+                "SELECT s.* FROM settlement s JOIN attempt a ON a.id = s.attempt_id JOIN leg l ON l.id = a.leg_id "
+                "WHERE s.execution_id = :e ORDER BY l.leg_no, a.attempt_no",
+                e=execution_id,
             )
             events = await _events(tx, execution_id, 0, EVENTS_IN_DETAIL)
         if trigger is None:
@@ -287,7 +299,10 @@ def _verdict(row: Mapping[Any, Any]) -> VerdictRead:
 
 def _attempt(row: Mapping[Any, Any]) -> AttemptRead:
     return AttemptRead(
+        leg=row["leg_no"],
+        kind=row["kind"],
         seq=row["attempt_no"],
+        rank=row["rank"],
         id_on_venue=row["venue_ref"],
         state=row["state"],
         fate=row["fate"],

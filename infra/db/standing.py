@@ -55,7 +55,7 @@ class Standing:
         async with self._book.begin() as tx:
             rows = await tx.rows("SELECT venue_ref FROM attempt WHERE wallet_id = :w AND state = 'SIGNED'", w=wallet_id)
             nonce = await tx.one("SELECT next FROM account_nonce WHERE wallet_id = :w", w=wallet_id)
-        return Known(frozenset(row["venue_ref"] for row in rows), int(nonce["next"]) if nonce else None)
+        return Known(frozenset(row["venue_ref"] for row in rows), int(nonce["next"]) if nonce else 0)
 
     async def settled(self, wallet_id: str, within: timedelta) -> list[Payload]:
         """Booked not longer ago, and not taken back."""

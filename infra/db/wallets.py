@@ -108,3 +108,14 @@ class Wallets:
             await tx.change("UPDATE wallet SET frozen = :frozen WHERE id = :id", frozen=frozen, id=wallet.id)
             tx.record(wallet_id, "wallet.frozen" if frozen else "wallet.unfrozen", owner_id, reason=reason)
         return await self.find(owner_id, wallet_id)
+
+    async def set_durable_nonce(self, owner_id: str, wallet_id: str, account: str | None) -> Wallet:
+        """From the next payload on; one that is out keeps the nonce or blockhash it was signed with.
+
+        Errors: NOT_FOUND (final).
+        """
+        wallet = await self.find(owner_id, wallet_id)
+        async with self._book.begin() as tx:
+            await tx.change("UPDATE wallet SET durable_nonce = :account WHERE id = :id", account=account, id=wallet.id)
+            tx.record(wallet_id, "wallet.durable_nonce", owner_id, account=account or "")
+        return await self.find(owner_id, wallet_id)

@@ -49,11 +49,11 @@ class Receipt:
 class Known:
     """What the book holds of a wallet's payloads: the ids of all it ever signed, and the next nonce it expects.
 
-    `next_nonce` is None at a venue whose nonces do not count up, or before the first payload.
+    `next_nonce` is 0 before the first payload, and means nothing where nonces do not count up.
     """
 
     refs: frozenset[str]
-    next_nonce: int | None
+    next_nonce: int
 
 
 class Venue(Protocol):
@@ -92,7 +92,7 @@ class Venue(Protocol):
 
     async def replace(self, sent: Sent) -> Unsigned:
         """What takes the place of a payload at its own nonce: the same for a higher fee, or, when its time is
-        past, a payment of nothing to the wallet itself. Only a venue whose sightings are `raisable` is asked.
+        past, what only uses the nonce up. Only a venue whose sightings are `raisable` is asked.
 
         Errors: FEES_ABOVE_CAP, CHAIN_UNAVAILABLE (retried).
         """

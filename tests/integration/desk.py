@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import ActivityEnvironment
@@ -50,6 +50,7 @@ from infra.evaluation import Evaluation
 from infra.temporal.queues import EXECUTIONS, SIGNER
 from infra.temporal.runs import Runs
 from infra.temporal.starter import Starter
+from infra.venues.protocol import Venue
 from tests.fakes.chain_venue import ChainVenue
 from tests.fakes.seal_custodian import SealCustodian
 from tests.fakes.told_feed import ToldFeed, observation
@@ -57,11 +58,13 @@ from workflows.execute_rule import ExecuteRule
 from workflows.reconcile_wallets import ReconcileWalletsWorkflow
 from workflows.sweep_outbox import SweepOutbox
 
+V = TypeVar("V", bound=Venue)
+
 MARKET = "FED-25DEC-CUT"
 LIVE = Policy(
     execution_enabled=True,
     dry_run=False,
-    allowed_assets=frozenset({assets.SOL.id, assets.SOLANA_USDC.id}),
+    allowed_assets=frozenset(asset.id for chain in ("solana", "anvil") for asset in assets.BY_CHAIN[chain].values()),
     max_slippage_bps=100,
     max_position_usd=Decimal(1000),
     max_price_age=timedelta(seconds=30),
@@ -69,10 +72,13 @@ LIVE = Policy(
 
 
 @dataclass
-class Desk:
+class DeskAt(Generic[V]):
+    """A desk whose wallets live on `chain` and trade at `venue`."""
+
     book: Book
     client: Client
-    venue: ChainVenue = field(default_factory=ChainVenue)
+    venue: V
+    chain: str
     feed: ToldFeed = field(default_factory=ToldFeed)
     custodian: SealCustodian = field(default_factory=SealCustodian)
     policy: Policy = LIVE
@@ -88,16 +94,18 @@ class Desk:
         tag = secrets.token_hex(8)
         async with self.book.begin() as tx:
             await tx.change("INSERT INTO owner (id, name) VALUES (:id, 'somebody')", id=f"own_{tag}")
-        await Wallets(self.book).add(f"wal_{tag}", f"own_{tag}", CHAINS["solana"], f"address{tag}", NAME, {"v": "fake"})
+        chain = CHAINS[self.chain]
+        await Wallets(self.book).add(f"wal_{tag}", f"own_{tag}", chain, f"address{tag}", NAME, {"v": "fake"})
         return f"own_{tag}", f"wal_{tag}"
 
     async def rule(
         self, owner_id: str, wallet_id: str, *, amount: str = "50", limits: dict[str, int] | None = None
     ) -> Rule:
         """An active rule that sells USDC at P ≥ 0.70."""
+        buy = self.venue.fee_reserve().asset.symbol
         spec = RuleSpec.model_validate(
             {
-                "name": "Fed cut → SOL",
+                "name": f"Fed cut → {buy}",
                 "wallet_id": wallet_id,
                 "trigger": {
                     "kind": "market_probability",
@@ -106,7 +114,7 @@ class Desk:
                     "when": "at_or_above",
                     "threshold": "0.70",
                 },
-                "action": {"kind": "swap", "sell": "USDC", "buy": "SOL", "amount": amount, "max_slippage_bps": 50},
+                "action": {"kind": "swap", "sell": "USDC", "buy": buy, "amount": amount, "max_slippage_bps": 50},
                 "limits": limits or {},
             }
         )
@@ -140,16 +148,29 @@ class Desk:
         async with self.book.begin() as tx:
             return [dict(row) for row in await tx.rows(sql, **values)]
 
+    async def change(self, sql: str, **values: object) -> None:
+        """Change rows behind the product's back: at least one."""
+        async with self.book.begin() as tx:
+            assert await tx.change(sql, **values)
+
     async def status(self, order: Order) -> str:
         rows = await self.rows("SELECT status FROM execution WHERE id = :id", id=order.execution_id)
         return str(rows[0]["status"])
 
 
+@dataclass
+class Desk(DeskAt[ChainVenue]):
+    """The usual desk, on Solana."""
+
+    venue: ChainVenue = field(default_factory=ChainVenue)
+    chain: str = "solana"
+
+
 @asynccontextmanager
-async def working(desk: Desk, signer_limits: Policy = LIVE, *, signing: bool = True) -> AsyncIterator[Desk]:
+async def working(desk: DeskAt[V], signer_limits: Policy = LIVE, *, signing: bool = True) -> AsyncIterator[DeskAt[V]]:
     """Executor and signer for a desk, or the executor alone."""
     executions, attempts, leases = Executions(desk.book), Attempts(desk.book), Leases(desk.book)
-    ledger, venues = Ledger(desk.book), {"jupiter": desk.venue}
+    ledger, venues = Ledger(desk.book), {desk.venue.name: desk.venue}
     comparison = Comparison(executions, attempts, ledger, desk.standing, venues)
     wallets = ReconcileWallets(desk.standing, comparison, ledger, desk.system, desk.halts)
     stuck, runs = StuckExecutions(desk.book), Runs(desk.client)
@@ -180,12 +201,12 @@ async def working(desk: Desk, signer_limits: Policy = LIVE, *, signing: bool = T
         yield desk
 
 
-def _signer(desk: Desk, limits: Policy) -> Worker:
+def _signer(desk: DeskAt[V], limits: Policy) -> Worker:
     steps = Sign(
         Executions(desk.book),
         Attempts(desk.book),
         desk.system,
-        {"jupiter": desk.venue},
+        {desk.venue.name: desk.venue},
         {NAME: desk.custodian},
         limits,
     )

@@ -205,6 +205,20 @@ async def test_the_kill_switch_stops_the_very_statement_that_notes_a_sending(des
     assert [a.broadcast_count for a in await attempts.of_execution(execution.id)] == [0]
 
 
+async def test_a_frozen_wallet_sends_nothing_first_and_sends_on_what_is_out(desk: Desk) -> None:
+    execution, epoch = await locked(desk)
+    attempts, wallets, wallet = Attempts(desk.book), Wallets(desk.book), execution.wallet
+    attempt = await attempts.allocate(execution, epoch, leg_of(execution), 1, NEW, VENUE)
+    stored = await attempts.store(execution, epoch, attempt, signed(execution.id))
+    await wallets.set_frozen(wallet.owner_id, wallet.id, True, "a drill")
+    assert await attempts.note_sending(stored) is None
+    await wallets.set_frozen(wallet.owner_id, wallet.id, False, "drill over")
+    assert await attempts.note_sending(stored) is not None
+    await wallets.set_frozen(wallet.owner_id, wallet.id, True, "a drill")
+    assert await attempts.note_sending(stored) is not None
+    assert [a.broadcast_count for a in await attempts.of_execution(execution.id)] == [2]
+
+
 async def test_an_audit_row_whose_time_was_changed_shows(desk: Desk) -> None:
     await locked(desk)
     [last] = await desk.rows("SELECT * FROM event ORDER BY seq DESC LIMIT 1")

@@ -16,7 +16,7 @@ from cli.demo_story import Places
 from infra.devnet.ports import is_free
 from infra.devnet.processes import Child, Program, end_stranded
 from infra.devnet.world import World, WorldBroken
-from tests.e2e.trader import Trader
+from tests.e2e.trader import SolanaTrader
 from tests.world.conditions import until
 
 PATIENCE_S = 120  # the machine may be busy with other tests
@@ -50,8 +50,9 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 async def test_a_swap_settles_through_the_proxies_and_their_logs_know_what_was_sent(
     world: World, http: httpx.AsyncClient
 ) -> None:
-    places = Places(world.url("api-2"), world.env["TRIPWIRE_ADMIN_KEY"], world.url("solana"), world.url("kalshi"))
-    trader = Trader(http, places)
+    urls = {name: world.url(name) for name in ("solana", "evm", "kalshi")}
+    places = Places(api=world.url("api-2"), admin_key=world.env["TRIPWIRE_ADMIN_KEY"], **urls)
+    trader = SolanaTrader(http, places)
     await trader.set_the_stage()
     await trader.fund()
     await trader.make_rule()

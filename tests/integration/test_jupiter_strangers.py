@@ -38,7 +38,7 @@ def wallet_of(address: Pubkey) -> Ours:
 
 
 def knowing(*refs: str) -> Known:
-    return Known(frozenset(refs), None)
+    return Known(frozenset(refs), 0)
 
 
 def sent_by(wallet: Wallet, to: Pubkey, lamports: int = 1_000_000) -> str:

@@ -68,6 +68,10 @@ class SolanaNode:
         """Produce blocks at once."""
         self.control("advance", slots=slots)
 
+    def fork(self, slots: int) -> None:
+        """Lose what the newest blocks held, none of them final."""
+        self.control("fork", slots=slots)
+
     def fault(self, match: str, mode: str, **more: Any) -> None:
         self.control("faults", match=match, mode=mode, **more)
 

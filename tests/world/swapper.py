@@ -39,6 +39,7 @@ class Swapper:
     http: httpx.AsyncClient
     venue: JupiterVenue
     key: Keypair
+    durable_nonce: str | None = None
 
     @property
     def address(self) -> str:
@@ -46,7 +47,8 @@ class Swapper:
 
     @property
     def wallet(self) -> Wallet:
-        return Wallet("wal_1", "own_1", "solana", "solana", self.address, "keypair", False, datetime.now(UTC), {})
+        named = ("wal_1", "own_1", "solana", "solana", self.address, "keypair")
+        return Wallet(*named, False, datetime.now(UTC), {}, durable_nonce=self.durable_nonce)
 
     def buys_sol(self, usdc: int = 50_000_000) -> Intent:
         return Intent(Amount(usdc, SOLANA_USDC), SOL, 50, self.address)

@@ -103,6 +103,12 @@ class FinalTransaction(_Answer):
     meta: Meta
 
 
+class RecentPrice(_Answer):
+    """The lowest price that got into a block, in micro-lamports per unit."""
+
+    price: Count = Field(alias="prioritizationFee")
+
+
 class ListedSignature(_Answer):
     """A transaction that names an address."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from infra.devnet.chaos import database
-from infra.devnet.chaos.chains import ChainRecords, EvmRecords, SolanaRecords
+from infra.devnet.chaos.chains import records_at
 from infra.devnet.chaos.drill import Drill
 from infra.devnet.chaos.scene import Scene
 from infra.devnet.chaos.verdict import FINAL, Violation, judge, unknown_payloads
@@ -26,7 +26,6 @@ EVM_BLOCK_S = 0.5
 
 # I2: after the last fault is gone, everything ends within this.
 HEALED_WITHIN_S = 300
-DRILL_WITHIN_S = 300
 START_ORDER = ("postgres", "temporal", "kms", "solana", "evm", "kalshi", "jupiter")
 
 Say = Callable[[str], None]
@@ -105,7 +104,7 @@ async def opened(state: Path, seed: int) -> AsyncIterator[tuple[World, httpx.Asy
         slot_ms=SLOT_MS,
         finalized_lag=FINALIZED_LAG,
         evm_block_s=EVM_BLOCK_S,
-        replicas={"executor": 2, "signer": 2, "api": 2},
+        replicas={"executor": 2, "signer": 2, "watcher": 2, "api": 2},
         proxied=True,
         seed=seed,
     )
@@ -118,21 +117,20 @@ async def play(one: Drill, venue: str, seed: int, world: World, http: httpx.Asyn
     """Play a drill, heal the world, wait until everything is over, and judge."""
     began = time.monotonic()
     rng = random.Random(f"{seed}/{one.fault}/{venue}")  # noqa: S311 - faults shall replay
-    records: ChainRecords = (
-        SolanaRecords(world.url("solana"), http) if venue == "solana" else EvmRecords(world.url("evm"))
-    )
-    scene = Scene(world, http, records, rng)
+    scene = Scene(world, http, records_at(venue, world.url(venue), http), rng)
+    judged = set(_sent(world))  # in the drill that sent it
     broke = None
     try:
-        async with asyncio.timeout(DRILL_WITHIN_S):
+        async with asyncio.timeout(one.within_s):
             await one.play(scene)
     except Exception as error:  # noqa: BLE001 - whatever a drill dies of is its outcome
         broke = f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-3)}"
     await heal(scene)
     stuck = await _settle_down(scene)
-    sent = {sha: times for sha, times in scene.node.log.sent().items() if sha not in scene.unbooked}
+    sent = _sent(world)
     violations = await judge(scene.database, scene.lanes, sent)
-    violations += unknown_payloads(sent, await _known(scene.database))
+    fresh = {sha256: times for sha256, times in sent.items() if sha256 not in judged | scene.unbooked}
+    violations += unknown_payloads(fresh, await _known(scene.database))
     if stuck:
         violations.append(Violation("I2", stuck))
     triggers = sum(len(lane.fired) for lane in scene.lanes)
@@ -171,6 +169,10 @@ async def _settle_down(scene: Scene) -> str | None:
     except AssertionError as error:
         return str(error)
     return None
+
+
+def _sent(world: World) -> dict[str, list[datetime]]:
+    return {**world.proxies["solana"].log.sent(), **world.proxies["evm"].log.sent()}
 
 
 async def _known(url: str) -> set[str]:

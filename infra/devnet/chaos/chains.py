@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,6 +15,9 @@ from infra.devnet.evm.rpc import EvmRpc
 from infra.devnet.evm.transactions import call_data, read, transact
 
 BLOCKS_AT_ONCE = 20
+LONGEST_LAG = 300  # slots; what the stand-in's door takes
+SLOW_SLOT_MS = 400  # Solana's own pace
+BLOCK_S = 1  # anvil can be told whole seconds only: a chain that began faster has this pace once it was held
 LAMPORTS = 2_000_000_000
 WEI = 2 * 10**18
 USDC_BASE = 500_000_000
@@ -46,6 +50,16 @@ class ChainRecords(Protocol):
     async def landed(self, address: str) -> list[Landed]:
         """What is final and signed by this address."""
 
+    def finality_held(self) -> AbstractAsyncContextManager[None]:
+        """Within the block nothing new becomes final: for two minutes on Solana; on EVM no block is made by itself."""
+
+    async def produce(self) -> None:
+        """One block more."""
+
+
+def records_at(venue: str, url: str, http: httpx.AsyncClient) -> ChainRecords:
+    return SolanaRecords(url, http) if venue == "solana" else EvmRecords(url)
+
 
 class SolanaRecords:
     venue, family, chain, sells, buys, legs = "solana", "solana", "solana", "USDC", "SOL", 1
@@ -77,6 +91,18 @@ class SolanaRecords:
             if final["transaction"]["message"]["accountKeys"][0] == address:
                 found.append(Landed(entry["signature"], final["meta"]["err"] is None and _moved(final, address)))
         return found
+
+    @asynccontextmanager
+    async def finality_held(self) -> AsyncIterator[None]:
+        usual = await self.door("clock", {})
+        await self.door("clock", {"finalized_lag": LONGEST_LAG, "slot_ms": SLOW_SLOT_MS})
+        try:
+            yield
+        finally:
+            await self.door("clock", usual)
+
+    async def produce(self) -> None:
+        await self.door("advance", {"slots": 1})
 
     async def door(self, name: str, body: dict[str, Any]) -> Any:
         answer = (await self._http.put(f"{self.url}/_control/{name}", json=body)).raise_for_status()
@@ -127,6 +153,19 @@ class EvmRecords:
                     to_router = any(_same(transaction["to"], router) for router in (V2_ROUTER, V3_ROUTER))
                     found.append(Landed(transaction["hash"], to_router and receipt["status"] == "0x1"))
         return found
+
+    @asynccontextmanager
+    async def finality_held(self) -> AsyncIterator[None]:
+        async with EvmRpc(self.url) as rpc:
+            await rpc.call("evm_setIntervalMining", 0)
+            try:
+                yield
+            finally:
+                await rpc.call("evm_setIntervalMining", BLOCK_S)
+
+    async def produce(self) -> None:
+        async with EvmRpc(self.url) as rpc:
+            await rpc.call("evm_mine")
 
 
 def payload_sha256(payload: bytes) -> str:

@@ -13,7 +13,8 @@ Play = Callable[[Scene], Awaitable[None]]
 @dataclass(frozen=True, slots=True)
 class Drill:
     """`guards` names the guarantees (ids in `guarantees.py`) that this drill attacks; `quick` ones are in the
-    selection of `make test`; `alone` ones want a world of their own, since they take its stores apart."""
+    selection of `make test`; `alone` ones want a world of their own, since they take its stores apart. After
+    `within_s` a drill counts as broken."""
 
     fault: str
     title: str
@@ -22,6 +23,7 @@ class Drill:
     guards: tuple[str, ...]
     quick: bool
     alone: bool
+    within_s: float
 
 
 DRILLS: list[Drill] = []
@@ -35,11 +37,12 @@ def drill(
     guards: tuple[str, ...] = (),
     quick: bool = False,
     alone: bool = False,
+    within_s: float = 300,
 ) -> Callable[[Play], Play]:
     """Register a drill. `fault` may have several: each is played."""
 
     def register(play: Play) -> Play:
-        DRILLS.append(Drill(fault, title, play, venues, guards, quick, alone))
+        DRILLS.append(Drill(fault, title, play, venues, guards, quick, alone, within_s))
         return play
 
     return register

@@ -47,8 +47,15 @@ class Lane:
         await records.fund(lane.address)
         return lane
 
-    async def rule(self, amount: str = "5", sell: str | None = None, buy: str | None = None) -> str:
-        """An active rule that waits to be fired by hand."""
+    async def rule(
+        self,
+        amount: str = "5",
+        sell: str | None = None,
+        buy: str | None = None,
+        market: str = MARKET,
+        threshold: str = "0.99",
+    ) -> str:
+        """An active rule that waits to be fired by hand, or by its market reaching the threshold."""
         sell, buy = sell or self.records.sells, buy or self.records.buys
         rule = await self.post(
             "/rules",
@@ -58,9 +65,9 @@ class Lane:
                 "trigger": {
                     "kind": "market_probability",
                     "venue": "kalshi",
-                    "market": MARKET,
+                    "market": market,
                     "when": "at_or_above",
-                    "threshold": "0.99",
+                    "threshold": threshold,
                 },
                 "action": {"kind": "swap", "sell": sell, "buy": buy, "amount": amount, "max_slippage_bps": 50},
                 "limits": {"cooldown_hours": 0, "max_executions": 1},

@@ -15,9 +15,15 @@ _numbers = count(1)
 
 @dataclass(slots=True)
 class Moment:
-    """Comes true once a matching row has committed, or, of a held one, waits to be committed."""
+    """Comes true once a matching row has committed, or, of a held one, waits to be committed. `count` says how often
+    one has committed."""
 
     reached: asyncio.Event = field(default_factory=asyncio.Event)
+    count: int = 0
+
+    def happened(self) -> None:
+        self.count += 1
+        self.reached.set()
 
     async def wait(self, seconds: float = 60) -> None:
         """Errors: TimeoutError, when it never came: then the drill drilled nothing."""
@@ -35,7 +41,7 @@ async def committed(url: str, table: str, condition: str) -> AsyncIterator[Momen
     """
     name, moment = f"chaos_{next(_numbers)}", Moment()
     async with connected(url) as listener:
-        await listener.add_listener(name, lambda *_: moment.reached.set())
+        await listener.add_listener(name, lambda *_: moment.happened())
         try:
             await _install(listener, name, table, condition, f"PERFORM pg_notify('{name}', '')")
             yield moment
@@ -94,7 +100,7 @@ async def _watch(connection: Any, key: int, moment: Moment) -> None:
     waits = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT granted"
     while not await connection.fetchval(waits, key):  # noqa: ASYNC110 - another process, which sets no event
         await asyncio.sleep(LOOK_EVERY_S)
-    moment.reached.set()
+    moment.happened()
 
 
 async def _install(connection: Any, name: str, table: str, condition: str, action: str) -> None:

@@ -6,15 +6,20 @@ import random
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import httpx
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
 
 from infra.devnet.chaos import database, moments
-from infra.devnet.chaos.chains import ChainRecords
+from infra.devnet.chaos.chains import ChainRecords, records_at
 from infra.devnet.chaos.lane import Lane
 from infra.devnet.chaos.moments import Moment
 from infra.devnet.chaos.verdict import FINAL
+from infra.devnet.proxy.arming import Armed
 from infra.devnet.proxy.http import HttpFaultProxy
 from infra.devnet.proxy.upstreams import Proxies
 from infra.devnet.toolchain import temporal_binary
@@ -30,9 +35,9 @@ class NotReached(AssertionError):
 
 @dataclass(slots=True)
 class Scene:
-    """`rng` is seeded by the drill's seed, and all chance comes from it. `unbooked` are SHA-256 of payloads whose rows
-    the drill itself took from the book, by restoring it. `figures` is for what a drill measures, by
-    names that end in their unit."""
+    """`rng` is seeded by the drill's seed, and all chance comes from it. `figures` is for what a drill measures, by
+    names that end in their unit. `unbooked` are SHA-256 of payloads whose rows a drill took from the book itself, by
+    putting back an older one."""
 
     world: World
     http: httpx.AsyncClient
@@ -70,13 +75,44 @@ class Scene:
         """Straight to Postgres, past its proxy."""
         return self.world.env["DATABASE_URL"]
 
-    async def lane(self) -> Lane:
-        """A fresh owner with a funded wallet, who is judged at the end of the drill."""
+    async def lane(self, venue: str | None = None) -> Lane:
+        """A fresh owner with a funded wallet, on the drill's venue or another, who is judged at the drill's end."""
+        records = self.records if venue in (None, self.venue) else records_at(venue, self.world.url(venue), self.http)
         lane = await Lane.opened(
-            self.http, self.records, self.world.env["TRIPWIRE_API_URL"], self.world.env["TRIPWIRE_ADMIN_KEY"]
+            self.http, records, self.world.env["TRIPWIRE_API_URL"], self.world.env["TRIPWIRE_ADMIN_KEY"]
         )
         self.lanes.append(lane)
         return lane
+
+    async def admin(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """What an operator asks of the API. Errors: httpx.HTTPError."""
+        headers = {"Authorization": f"Bearer {self.world.env['TRIPWIRE_ADMIN_KEY']}"}
+        answer = await self.http.request(method, self.world.env["TRIPWIRE_API_URL"] + path, headers=headers, json=body)
+        return dict(answer.raise_for_status().json())
+
+    async def temporal(self) -> Client:
+        """Straight to Temporal, past its proxy."""
+        return await Client.connect(self.world.env["TEMPORAL_ADDRESS"], data_converter=pydantic_data_converter)
+
+    async def holder(self, execution_id: str, step: str, seconds: float = 60) -> str:
+        """The process that carries out this step of the execution now, as Temporal knows it. Errors: NotReached."""
+        handle = (await self.temporal()).get_workflow_handle(await self.workflow_id(execution_id))
+        pids = {str(self.world.pid(name)): name for name in self.workers if name in self.world.running}
+
+        async def held() -> str | None:
+            for pending in (await handle.describe()).raw_description.pending_activities:
+                if (
+                    pending.activity_type.name == step
+                    and pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+                ):
+                    return pids.get(pending.last_worker_identity.partition("@")[0])
+            return None
+
+        return str(await self.until(held, f"a worker to hold the step {step} of {execution_id}", seconds))
+
+    async def workflow_id(self, execution_id: str) -> str:
+        rows = await self.rows("SELECT workflow_id FROM v_execution WHERE execution_id = $1", execution_id)
+        return str(rows[0]["workflow_id"])
 
     def committed(self, table: str, condition: str) -> AbstractAsyncContextManager[Moment]:
         return moments.committed(self.database, table, condition)
@@ -92,7 +128,7 @@ class Scene:
     async def rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
         return await database.rows(self.database, sql, *values)
 
-    async def temporal(self, *arguments: str) -> Any:
+    async def temporal_cli(self, *arguments: str) -> Any:
         """What Temporal's own command line says, as JSON where it says any, straight to the server's port: the tool
         of operators, and of whoever else gets there. Errors: NotReached, where it refuses.
         """
@@ -113,19 +149,6 @@ class Scene:
         except ValueError:
             return said.decode()
 
-    async def tries(self, execution_id: str, step: str) -> int:
-        """How often a completed step of an execution was tried, the most patient of its kind, in the latest run."""
-        shown = await self.temporal("workflow", "show", "--workflow-id", await self.workflow(execution_id))
-        begun = "activityTaskScheduledEventAttributes"
-        steps = {one["eventId"]: one[begun]["activityType"]["name"] for one in shown["events"] if begun in one}
-        starts = [one for event in shown["events"] if (one := event.get("activityTaskStartedEventAttributes"))]
-        return max((int(one.get("attempt", 1)) for one in starts if steps[one["scheduledEventId"]] == step), default=0)
-
-    async def workflow(self, execution_id: str) -> str:
-        """The id of an execution's workflow."""
-        rows = await self.rows("SELECT workflow_id FROM execution WHERE id = $1", execution_id)
-        return str(rows[0]["workflow_id"])
-
     async def kill(self, *names: str) -> None:
         """kill -9, all at once; they stay down until `restart`."""
         await asyncio.gather(*(self.world.kill(name) for name in names))
@@ -141,6 +164,16 @@ class Scene:
     def of_kind(self, kind: str) -> tuple[str, ...]:
         """Every copy of a process: `executor`, `executor-2`."""
         return tuple(name for name in self.world.ours if name == kind or name.startswith(f"{kind}-"))
+
+    async def now(self) -> datetime:
+        """By the book's clock."""
+        (row,) = await self.rows("SELECT clock_timestamp() AS now")
+        return datetime.fromisoformat(str(row["now"]))
+
+    async def hit(self, armed: Armed, times: int = 1, seconds: float = 60) -> None:
+        """Errors: TimeoutError, when the fault did not happen so often: then the drill drilled nothing."""
+        async with asyncio.timeout(seconds):
+            await armed.hit(times)
 
     async def until(self, condition: Callable[[], Awaitable[Any]], what: str, seconds: float = 90) -> Any:
         """The condition's first true answer. Errors: NotReached."""
@@ -174,6 +207,16 @@ class Scene:
         return await self.rows(
             "SELECT * FROM v_attempt WHERE execution_id = $1 ORDER BY leg_no, attempt_no", execution_id
         )
+
+    async def sent_as_stored(self, execution_id: str) -> None:
+        """What was stored is what was sent, and one payload a leg landed. Errors: NotReached.
+
+        There may be more: on a slow machine one may have lived too short, and died.
+        """
+        attempts, sent = await self.attempts(execution_id), self.node.log.sent()
+        self.check(all(attempt["payload_sha256"] in sent for attempt in attempts), "what was stored is what was sent")
+        landed = [attempt["leg_no"] for attempt in attempts if attempt["fate"] == "LANDED"]
+        self.check(landed == list(range(1, self.records.legs + 1)), f"one payload a leg landed, not those of {landed}")
 
     @staticmethod
     def check(holds: bool, sentence: str) -> None:

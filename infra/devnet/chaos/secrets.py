@@ -97,13 +97,13 @@ async def _tables(scene: Scene) -> bytes:
 
 
 async def _histories(scene: Scene) -> bytes:
-    listed: list[dict[str, Any]] = await scene.temporal("workflow", "list", "--limit", str(MOST_HISTORIES))
+    listed: list[dict[str, Any]] = await scene.temporal_cli("workflow", "list", "--limit", str(MOST_HISTORIES))
     turn = asyncio.Semaphore(AT_ONCE)
 
     async def shown(one: dict[str, Any]) -> str:
         names = one["execution"]
         async with turn:
-            told = await scene.temporal(
+            told = await scene.temporal_cli(
                 "workflow", "show", "--workflow-id", names["workflowId"], "--run-id", names["runId"]
             )
         return json.dumps(told) + "".join(_payloads(told))

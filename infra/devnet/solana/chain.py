@@ -4,7 +4,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
@@ -29,6 +29,7 @@ MAX_PENDING: Final = 10_000  # transactions; memory is what runs out first
 
 PENDING: Final = "pending"
 LOST: Final = "lost: the node stopped while it was pending"
+FORKED: Final = "dropped: its block was on a fork that died"
 
 
 class Commitment(StrEnum):
@@ -59,6 +60,7 @@ class Chain:
 
     def __init__(self, ledger: Ledger, machine: Machine, pace: Pace) -> None:
         self.ledger, self.machine, self.pace = ledger, machine, pace
+        self.helius_price: int | None = None  # micro-lamports a unit; None: a plain node without Helius' method
         self._pending: dict[str, _Pending] = {}
         self._undo: dict[Pubkey, deque[tuple[int, Account | None]]] = {}
         self._undo_slots: deque[tuple[int, tuple[Pubkey, ...]]] = deque()
@@ -240,6 +242,37 @@ class Chain:
             self.machine.put(address, account)
             self._undo.pop(address, None)
             self._index(address, account)
+
+    def fork(self, slots: int) -> Block:
+        """Go over to a fork that has none of what the last `slots` blocks held; slots and heights go on as before.
+
+        Accounts are again what they were under those blocks, but where a door has set them since. The blocks have
+        other hashes now, so what was signed on one of theirs is dead; everything else may be sent again.
+        Errors: ValueError, for a block that is final.
+        """
+        base = self.tip.slot - slots
+        if base < self._finalized:
+            raise ValueError(f"only the last {self.tip.slot - self._finalized} slots are not final, not {slots}")
+        changed = {address for slot, addresses in self._undo_slots if slot > base for address in addresses}
+        before = {address: self.account_at(address, base) for address in changed}
+        kept = [block for block in self._blocks if block.slot <= base]
+        made = [replace(block, blockhash=Hash(os.urandom(32))) for block in self._blocks if block.slot > base]
+        with self.ledger.commit():
+            self.ledger.forget_after(base, FORKED)
+            for block in made:
+                self.ledger.add_block(block)
+            for address, account in before.items():
+                self.ledger.put_account(address, account)
+        for address, account in before.items():
+            self.machine.put(address, account)
+            remembered = [record for record in self._undo.pop(address, ()) if record[0] <= base]
+            if remembered:
+                self._undo[address] = deque(remembered)
+        self._undo_slots = deque(entry for entry in self._undo_slots if entry[0] <= base)
+        self._blocks, self._by_hash = deque(maxlen=KEPT_BLOCKS), {}
+        for block in (*kept, *made):
+            self._append(block)
+        return self.tip
 
     # --- bookkeeping in memory
 

@@ -5,13 +5,14 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from solders.account import Account
+from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from infra.chains.solana.addresses import SYSTEM_PROGRAM, associated_token_account
-from infra.devnet.solana import genesis
+from infra.devnet.solana import genesis, nonce
 from infra.devnet.solana.chain import MAX_LAG, Chain
 from infra.devnet.solana.subscriptions import Pulse
 from infra.devnet.solana.tokens import read_token_account, token_account, with_amount
@@ -63,6 +64,24 @@ class Advance(_Body):
     slots: int = Field(ge=1, le=_MAX_ADVANCE)
 
 
+class Fork(_Body):
+    """How many of the newest blocks to lose."""
+
+    slots: int = Field(ge=1, le=MAX_LAG)
+
+
+class NonceAccount(_Body):
+    """A nonce account for an authority, paid for by nobody."""
+
+    authority: str
+
+
+class Helius(_Body):
+    """What Helius recommends, in micro-lamports a unit; null: this node is not Helius'."""
+
+    price_micro_lamports: int | None = Field(ge=0, le=_U64)
+
+
 class Doors:
     """The control endpoints of one chain. What they set is true at every commitment at once."""
 
@@ -76,6 +95,9 @@ class Doors:
             Route("/_control/pool", self.pool, methods=["PUT"]),
             Route("/_control/clock", self.clock, methods=["PUT"]),
             Route("/_control/advance", self.advance, methods=["PUT"]),
+            Route("/_control/fork", self.fork, methods=["PUT"]),
+            Route("/_control/nonce", self.nonce, methods=["PUT"]),
+            Route("/_control/helius", self.helius, methods=["PUT"]),
             Route("/_control/log", self.log, methods=["GET"]),
         ]
 
@@ -127,6 +149,22 @@ class Doors:
             self._pulse.beat()
             await asyncio.sleep(0)
         return JSONResponse({"slot": self._chain.tip.slot, "block_height": self._chain.tip.height})
+
+    async def fork(self, request: Request) -> JSONResponse:
+        tip = self._chain.fork(Fork.model_validate_json(await request.body()).slots)
+        self._pulse.beat()
+        return JSONResponse({"slot": tip.slot, "blockhash": str(tip.blockhash)})
+
+    async def nonce(self, request: Request) -> JSONResponse:
+        authority = Pubkey.from_string(NonceAccount.model_validate_json(await request.body()).authority)
+        address = Keypair().pubkey()
+        self._chain.rewrite({address: nonce.made(authority)})
+        return JSONResponse({"account": str(address)})
+
+    async def helius(self, request: Request) -> JSONResponse:
+        wanted = Helius.model_validate_json(await request.body())
+        self._chain.helius_price = wanted.price_micro_lamports
+        return JSONResponse(wanted.model_dump())
 
     async def log(self, request: Request) -> JSONResponse:
         return JSONResponse(self._chain.ledger.received())

@@ -5,7 +5,7 @@ from typing import Any, Final
 from solders.signature import Signature
 
 from infra.devnet.solana.chain import MAX_AGE_BLOCKS, Chain, Commitment
-from infra.devnet.solana.errors import invalid
+from infra.devnet.solana.errors import METHOD_NOT_FOUND, RpcError, invalid
 from infra.devnet.solana.ledger import Landed
 from infra.devnet.solana.params import Params, as_address, commitment_of, in_context, view_of
 from infra.devnet.solana.transaction_forms import transaction_json
@@ -67,6 +67,24 @@ def get_recent_prioritization_fees(chain: Chain, params: Params) -> list[dict[st
     lowest = chain.ledger.lowest_prices(oldest, addresses)
     slots = range(oldest, chain.tip.slot + 1)
     return [{"slot": slot, "prioritizationFee": lowest.get(slot, 0)} for slot in slots]
+
+
+def get_priority_fee_estimate(chain: Chain, params: Params) -> dict[str, Any]:
+    """Helius' own method, on a node that a door has made one of Helius'. Errors: −32601 elsewhere, −32602."""
+    if chain.helius_price is None:
+        raise RpcError(METHOD_NOT_FOUND, "Method not found")
+    asked = params.settings(0)
+    keys, options = asked.get("accountKeys"), asked.get("options")
+    if isinstance(keys, list) and keys:
+        for key in keys:
+            as_address(str(key))
+    elif not isinstance(asked.get("transaction"), str):
+        raise invalid("Invalid params: name a transaction or accountKeys")
+    price = float(chain.helius_price)  # as it comes from them
+    if isinstance(options, dict) and options.get("includeAllPriorityFeeLevels"):
+        levels = ("min", "low", "medium", "high", "veryHigh", "unsafeMax")
+        return {"priorityFeeLevels": {level: price * step / 2 for step, level in enumerate(levels)}}
+    return {"priorityFeeEstimate": price}
 
 
 def _status(chain: Chain, landed: Landed) -> dict[str, Any]:

@@ -100,6 +100,12 @@ class Ledger:
     def first_slot(self) -> int:
         return int(self._db.execute("SELECT MIN(slot) FROM blocks").fetchone()[0])
 
+    def forget_after(self, slot: int, outcome: str) -> None:
+        """Drop the blocks above a slot and all they held; `outcome` is what becomes of their transactions."""
+        for table in ("blocks", "undo", "transactions", "touched"):
+            self._db.execute(f"DELETE FROM {table} WHERE slot>?", (slot,))  # noqa: S608 - names of our own
+        self._db.execute("UPDATE received SET outcome=?, slot=NULL WHERE slot>?", (outcome, slot))
+
     # --- accounts
 
     def accounts(self) -> list[tuple[Pubkey, Account]]:

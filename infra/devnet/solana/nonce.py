@@ -4,6 +4,7 @@ Source: solana `nonce/state`, `runtime/src/bank/check_transactions.rs`.
 """
 
 import hashlib
+import os
 from typing import Final
 
 from solders.account import Account
@@ -14,7 +15,9 @@ from infra.chains.solana.addresses import SYSTEM_PROGRAM
 from infra.devnet.solana.envelope import Envelope
 
 _SIZE: Final = 80  # bytes of a nonce account
-_INITIALISED: Final = 1
+_INITIALISED: Final = 1  # the state; the version that the network takes has the same number
+_RENT_LAMPORTS: Final = 1_447_680  # rent exemption of 80 bytes
+_SIGNATURE_FEE_LAMPORTS: Final = 5_000
 _ADVANCE: Final = (4).to_bytes(4, "little")
 
 
@@ -48,6 +51,12 @@ def stored(account: Account | None) -> Hash | None:
 def derived_from(blockhash: Hash) -> Hash:
     """The value that an advance writes while `blockhash` is the newest."""
     return Hash(hashlib.sha256(b"DURABLE_NONCE" + bytes(blockhash)).digest())
+
+
+def made(authority: Pubkey) -> Account:
+    """A nonce account as if it had been initialised long ago: what is written on the newest blockhash is no use yet."""
+    head = _INITIALISED.to_bytes(4, "little") * 2 + bytes(authority) + os.urandom(32)
+    return Account(_RENT_LAMPORTS, head + _SIGNATURE_FEE_LAMPORTS.to_bytes(8, "little"), SYSTEM_PROGRAM)
 
 
 def holding(account: Account, value: Hash) -> Account:

@@ -29,6 +29,7 @@ CALLS: Final[Mapping[str, Callable[[Chain, Params], Any]]] = {
     "getTransactionCount": block_calls.get_transaction_count,
     "getVersion": block_calls.get_version,
     "isBlockhashValid": block_calls.is_blockhash_valid,
+    "getPriorityFeeEstimate": history_calls.get_priority_fee_estimate,
     "getRecentPrioritizationFees": history_calls.get_recent_prioritization_fees,
     "getSignatureStatuses": history_calls.get_signature_statuses,
     "getSignaturesForAddress": history_calls.get_signatures_for_address,

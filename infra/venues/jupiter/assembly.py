@@ -12,25 +12,27 @@ from solders.message import CompileError, MessageV0, to_bytes_versioned
 from solders.pubkey import Pubkey
 
 from domain.errors import QuoteUnavailable
-from domain.solana_intent import MAX_FEE_LAMPORTS, MICRO, SIGNATURE_FEE_LAMPORTS
-from infra.chains.solana.addresses import COMPUTE_BUDGET_PROGRAM
+from domain.intents import Slot
 from infra.chains.solana.message import MAX_TRANSACTION_BYTES, Tables
 from infra.venues.jupiter import api
+from infra.venues.jupiter.durable import advance, blockhash_of
 from infra.venues.jupiter.layout import UnreadableRoute, tightened
 
 MAX_UNITS: Final = 1_400_000  # what one transaction may use at most. Source: solana, MAX_COMPUTE_UNIT_LIMIT
 _MARGIN_PERCENT: Final = 120  # of the simulated units: other prices in the pools cost other steps
 _LEAST_UNITS: Final = 50_000  # a price is paid per unit, yet a limit so small saves nothing
 
-# With all units a transaction may use, the price stays within what the examination allows.
-MAX_PRICE_MICRO_LAMPORTS: Final = (MAX_FEE_LAMPORTS - SIGNATURE_FEE_LAMPORTS) * MICRO // MAX_UNITS
-
 _SIGNATURE_BYTES: Final = 64
 
 
-def assemble(built: api.Built, wallet: str, minimum_base: int, blockhash: str, tables: Tables, units: int) -> bytes:
+def assemble(
+    built: api.Built, wallet: str, minimum_base: int, slot: Slot, tables: Tables, units: int, price: int
+) -> bytes:
     """The message: limit, price, setup, swap, cleanup; payer is the wallet, the blockhash our slot's.
 
+    A slot that is durable has its nonce advanced before all else.
+
+    `price` is micro-lamports per unit.
     Tips and other instructions that Jupiter may offer are left out. Tables hold what the chain said of them.
     Errors: QUOTE_UNAVAILABLE (retried), if the instructions cannot be one transaction.
     """
@@ -38,13 +40,14 @@ def assemble(built: api.Built, wallet: str, minimum_base: int, blockhash: str, t
         swap = built.swap.model_copy(update={"data": _text(tightened(_bytes(built.swap.data), minimum_base))})
         given = [*built.setup, swap, *([built.cleanup] if built.cleanup else [])]
         instructions = [
+            *advance(slot, wallet),
             set_compute_unit_limit(units),
-            set_compute_unit_price(_price(built)),
+            set_compute_unit_price(price),
             *(_instruction(one) for one in given),
         ]
         looked_up = [AddressLookupTableAccount(key, list(held)) for key, held in tables.items()]
         message = MessageV0.try_compile(
-            Pubkey.from_string(wallet), instructions, looked_up, Hash.from_string(blockhash)
+            Pubkey.from_string(wallet), instructions, looked_up, Hash.from_string(blockhash_of(slot))
         )
         raw = bytes(to_bytes_versioned(message))
     except (UnreadableRoute, CompileError, ValueError, binascii.Error) as error:
@@ -60,15 +63,6 @@ def units_for(simulated: int | None) -> int:
     if simulated is None:
         return MAX_UNITS
     return min(MAX_UNITS, max(_LEAST_UNITS, simulated * _MARGIN_PERCENT // 100))
-
-
-def _price(built: api.Built) -> int:
-    """The price Jupiter advises, in micro-lamports per unit, within our bound."""
-    for instruction in built.compute_budget:
-        data = _bytes(instruction.data)
-        if instruction.program == str(COMPUTE_BUDGET_PROGRAM) and data[:1] == b"\x03" and len(data) == 9:
-            return min(int.from_bytes(data[1:], "little"), MAX_PRICE_MICRO_LAMPORTS)
-    return 0
 
 
 def _instruction(given: api.Instruction) -> Instruction:

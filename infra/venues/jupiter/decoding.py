@@ -3,6 +3,7 @@
 from typing import Final
 
 from domain.solana_intent import (
+    AdvanceNonce,
     CloseAccount,
     ComputeLimit,
     ComputePrice,
@@ -19,6 +20,7 @@ from infra.chains.solana.addresses import (
     ASSOCIATED_TOKEN_PROGRAM,
     COMPUTE_BUDGET_PROGRAM,
     JUPITER_PROGRAM,
+    RECENT_BLOCKHASHES,
     SYSTEM_PROGRAM,
     TOKEN_PROGRAM,
     jupiter_event_authority,
@@ -28,6 +30,7 @@ from infra.venues.jupiter.layout import UnreadableRoute, read_route
 
 # Source: solana-compute-budget-interface, solana-system-interface, spl-token and associated-token-account.
 _SYSTEM_TRANSFER: Final = b"\x02\x00\x00\x00"  # + u64
+_ADVANCE_NONCE: Final = b"\x04\x00\x00\x00"
 _OPEN_IF_MISSING: Final = b"\x01"
 _CLOSE: Final = b"\x09"
 _SYNC_NATIVE: Final = b"\x11"
@@ -71,6 +74,8 @@ def _compute(call: Call, keys: tuple[str, ...]) -> Step | None:
 def _system(call: Call, keys: tuple[str, ...]) -> Step | None:
     if call.data[:4] == _SYSTEM_TRANSFER and len(call.data) == 12 and len(keys) == 2:
         return Transfer(keys[0], keys[1], int.from_bytes(call.data[4:], "little"))
+    if call.data == _ADVANCE_NONCE and len(keys) == 3 and keys[1] == str(RECENT_BLOCKHASHES) and call.uses[0].writable:
+        return AdvanceNonce(keys[0], keys[2])
     return None
 
 

@@ -10,6 +10,7 @@ from domain.intents import Intent
 from domain.ledger import Settlement
 from domain.money import Amount, Asset
 from infra.chains.solana.answers import FinalTransaction, Meta
+from infra.venues.jupiter.durable import cancels
 from infra.venues.protocol import Sent
 
 
@@ -30,7 +31,7 @@ def settlement_of(sent: Sent, intent: Intent, final: FinalTransaction) -> Settle
     def moved(asset: Asset) -> int:
         return swapped_sol if asset == SOL else changes.get(asset.id, 0)
 
-    succeeded = meta.err is None
+    succeeded = meta.err is None and not cancels(sent)
     sold, bought = (-moved(intent.sell.asset), moved(intent.buy)) if succeeded else (0, 0)
     if sold < 0 or bought < 0:
         raise IntegrityBroken(f"{sent.venue_ref} changed the wallet by {changes}, which is no swap of its intent")

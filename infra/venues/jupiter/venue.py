@@ -11,6 +11,7 @@ from domain.assets import SOL, WRAPPED_SOL_MINT
 from domain.attempts import Fate, Sighting
 from domain.errors import (
     ChainUnavailable,
+    FeesAboveCap,
     IntegrityBroken,
     InvalidInput,
     QuoteUnavailable,
@@ -25,6 +26,7 @@ from domain.solana_intent import (
     TOKEN_ACCOUNT_RENT_LAMPORTS,
     Terms,
     judge,
+    judge_cancellation,
 )
 from domain.wallets import Wallet
 from infra.chains.solana.addresses import SYSTEM_PROGRAM, associated_token_account
@@ -35,8 +37,10 @@ from infra.venues.jupiter.accounts import CONFIRMED, accounts_of, tables_of, usa
 from infra.venues.jupiter.api import Built, JupiterApi
 from infra.venues.jupiter.assembly import MAX_UNITS, assemble, units_for
 from infra.venues.jupiter.decoding import payload_of
+from infra.venues.jupiter.durable import blockhash_of, cancellation, cancels, durable_of, durable_slot, offered_by
 from infra.venues.jupiter.effect import token_account_of
-from infra.venues.jupiter.fate import sightings
+from infra.venues.jupiter.fate import seconded, sightings
+from infra.venues.jupiter.priority import PriorityFees, advised_by, written_by
 from infra.venues.jupiter.settlement import settlement_of
 from infra.venues.jupiter.simulation import objections, units_used
 from infra.venues.jupiter.strangers import strangers_of
@@ -56,8 +60,8 @@ class JupiterVenue:
     name = "jupiter"
     sequential = False
 
-    def __init__(self, api: JupiterApi, rpc: SolanaRpc) -> None:
-        self._api, self._rpc = api, rpc
+    def __init__(self, api: JupiterApi, rpc: SolanaRpc, helius: SolanaNode | None = None) -> None:
+        self._api, self._rpc, self._fees = api, rpc, PriorityFees(helius)
 
     def legs(self, intent: Intent) -> tuple[Leg, ...]:
         """A swap, and nothing before it: Solana's tokens need no approval."""
@@ -71,15 +75,23 @@ class JupiterVenue:
         return Quote(intent.sell, Amount(expected, intent.buy), Amount(minimum, intent.buy))
 
     async def slot(self, wallet: Wallet) -> Slot:
-        """A blockhash, and the last block height it is good for. Errors: CHAIN_UNAVAILABLE (retried)."""
+        """A blockhash, and the last block height it is good for; or the wallet's durable nonce, which does not age.
+
+        Errors: CHAIN_UNAVAILABLE (retried), INTEGRITY_BROKEN (final), if the nonce account is none of the wallet's.
+        """
+        account = wallet.durable_nonce
         try:
+            if account is not None:
+                return await self._rpc.ask(lambda node: durable_slot(node, wallet, account))
             latest = await self._rpc.call("getLatestBlockhash", [CONFIRMED], _BLOCKHASH)
         except RpcRefusal as refusal:
-            raise ChainUnavailable(f"no blockhash: {refusal}") from refusal
+            raise ChainUnavailable(f"no blockhash or nonce: {refusal}") from refusal
         return Slot(latest.value.blockhash, latest.value.last_valid_block_height)
 
     async def build(self, leg: Leg, quote: Quote, slot: Slot) -> Unsigned:
         """Our own message around Jupiter's instructions, with a compute limit that a simulation measured.
+
+        What it offers per unit is what the network asks now, raised with each earlier payload of the leg.
 
         Errors: QUOTE_UNAVAILABLE, CHAIN_UNAVAILABLE (retried), NO_ROUTE (final).
         """
@@ -89,9 +101,10 @@ class JupiterVenue:
 
         async def measured(node: SolanaNode) -> bytes:
             tables = await usable_tables(node, named)
-            widest = assemble(built, wallet, minimum, slot.nonce, tables, MAX_UNITS)
+            price = await self._fees.price(node, written_by(built), advised_by(built), slot.earlier)
+            widest = assemble(built, wallet, minimum, slot, tables, MAX_UNITS, price)
             units = units_for(await units_used(node, widest))
-            return assemble(built, wallet, minimum, slot.nonce, tables, units)
+            return assemble(built, wallet, minimum, slot, tables, units, price)
 
         try:
             return Unsigned(await self._rpc.ask(measured))
@@ -122,12 +135,33 @@ class JupiterVenue:
             return (Refusal(Objection.SIMULATION_FAILED, f"the node refuses to simulate: {refusal}"),)
 
     async def replace(self, sent: Sent) -> Unsigned:
-        """Nothing replaces a payload here: it dies with its blockhash."""
-        raise IntegrityBroken(f"{sent.venue_ref} cannot be replaced")
+        """A cancellation at a higher price: it uses the durable nonce up, and the swap is then built anew.
+
+        A route's price is stale by the time it is worth replacing, so the swap itself is never sent dearer.
+        Errors: FEES_ABOVE_CAP, CHAIN_UNAVAILABLE (retried), INTEGRITY_BROKEN (final), for a payload that dies with
+        its blockhash and cannot be replaced.
+        """
+        durable = durable_of(sent.slot)
+        if durable is None:
+            raise IntegrityBroken(f"{sent.venue_ref} cannot be replaced: it dies with its blockhash")
+        offered = offered_by(sent)
+        price = await self._rpc.ask(
+            lambda node: self._fees.price(node, [durable.account], advised=max(offered, 1), earlier=1)
+        )
+        if cancels(sent) and price <= offered:
+            raise FeesAboveCap(f"the cancellation {sent.venue_ref} offers the most that is allowed already")
+        return Unsigned(cancellation(sent.slot, sent.address, price))
 
     def examine_replacement(self, sent: Sent, unsigned: Unsigned) -> tuple[Refusal, ...]:
-        """As `replace`."""
-        raise IntegrityBroken(f"{sent.venue_ref} cannot be replaced")
+        """Every reason not to sign a cancellation: it may do nothing but use the nonce up."""
+        durable = durable_of(sent.slot)
+        if durable is None:
+            return (Refusal(Objection.OTHER_SLOT, f"{sent.venue_ref} dies with its blockhash, nothing replaces it"),)
+        try:
+            payload = payload_of(read_message(unsigned.message, {}))
+        except UnreadableMessage as reason:
+            return (Refusal(Objection.UNREADABLE, str(reason)),)
+        return judge_cancellation(payload, sent.address, durable.account, durable.value)
 
     def seal(self, unsigned: Unsigned, signature: bytes) -> Signed:
         """Signature and message as a transaction. Errors: INTEGRITY_BROKEN (final), if they do not belong."""
@@ -167,11 +201,20 @@ class JupiterVenue:
         return Receipt("; ".join(answers))
 
     async def look_up(self, sent: tuple[Sent, ...]) -> tuple[Sighting, ...]:
-        """The fate of each, in order; UNKNOWN for all when no node answers."""
+        """The fate of each, in order; UNKNOWN for all when no node answers.
+
+        With several nodes configured, death takes two that prove it.
+        """
         if not sent:
             return ()
+
+        async def seen(node: SolanaNode) -> tuple[SolanaNode, tuple[Sighting, ...]]:
+            return node, await sightings(node, sent)
+
         try:
-            return await self._rpc.ask(lambda node: sightings(node, sent))
+            node, first = await self._rpc.ask(seen)
+            others = [other for other in self._rpc.nodes if other is not node]
+            return await seconded(node, others, sent, first)
         except (ChainUnavailable, RpcRefusal) as error:
             return tuple(Sighting(Fate.UNKNOWN, detail=str(error)) for _ in sent)
 
@@ -249,9 +292,10 @@ def _token_account(wallet: str, mint: str) -> str:
 def _terms(intent: Intent, quote: Quote, slot: Slot) -> Terms:
     if quote.sell != intent.sell or {quote.expected.asset, quote.minimum.asset} != {intent.buy}:
         raise IntegrityBroken("the quote in the book is not of the intent in the book")
+    durable = durable_of(slot)
     return Terms(
         wallet=intent.destination,
-        blockhash=slot.nonce,
+        blockhash=blockhash_of(slot),
         sell_mint=_mint(intent.sell.asset),
         sell_base=intent.sell.base,
         buy_mint=_mint(intent.buy),
@@ -259,6 +303,7 @@ def _terms(intent: Intent, quote: Quote, slot: Slot) -> Terms:
         minimum_base=max(quote.minimum.base, least_acceptable(quote.expected.base, intent.max_slippage_bps)),
         max_slippage_bps=intent.max_slippage_bps,
         token_account=lambda mint: _token_account(intent.destination, mint),
+        nonce_account=durable.account if durable else None,
     )
 
 

@@ -189,8 +189,6 @@ class UniswapVenue:
         A smaller count is no stranger: a payload of ours may be on its way, or the node behind.
         Errors: CHAIN_UNAVAILABLE (retried).
         """
-        if known.next_nonce is None:
-            return ()
         count = Call("eth_getTransactionCount", [wallet.address, LATEST], QUANTITY)
         (on_chain,) = await self._read(count)
         if on_chain <= known.next_nonce:

@@ -21,6 +21,7 @@ ROUTES = [
     ("GET", "/wallets/{wallet}/balances", "read"),
     ("POST", "/wallets/{wallet}/freeze", "trade"),
     ("POST", "/wallets/{wallet}/unfreeze", "trade"),
+    ("POST", "/wallets/{wallet}/durable-nonce", "trade"),
     ("POST", "/rules", "trade"),
     ("GET", "/rules", "read"),
     ("GET", "/rules/{rule}", "read"),
@@ -39,6 +40,15 @@ ROUTES = [
     ("POST", "/executions/{execution}/cancel", "trade"),
     ("GET", "/system/status", ""),
     ("POST", "/admin/kill-switch", "admin"),
+    ("GET", "/admin/tasks", "admin"),
+    ("GET", "/admin/tasks/{task}", "admin"),
+    ("POST", "/admin/tasks/{task}/resolve", "admin"),
+    ("POST", "/admin/executions/{execution}/resolve", "admin"),
+    ("POST", "/admin/executions/{execution}/reset", "admin"),
+    ("POST", "/admin/rules/{rule}/reset", "admin"),
+    ("POST", "/admin/reconcile", "admin"),
+    ("POST", "/admin/recover", "admin"),
+    ("POST", "/admin/restored", "admin"),
     ("GET", "/admin/audit", "admin"),
     ("GET", "/admin/audit/verify", "admin"),
 ]
@@ -48,6 +58,7 @@ PUBLIC = {("GET", "/health"), ("GET", "/ready"), ("GET", "/metrics")}
 BODIES: dict[str, dict[str, object]] = {
     "/wallets/{wallet}/freeze": {"reason": "test"},
     "/wallets/{wallet}/unfreeze": {"reason": "test"},
+    "/wallets/{wallet}/durable-nonce": {"account": None},
     "/rules/{rule}": {"name": "changed"},
 }
 
@@ -63,6 +74,7 @@ async def belongings(world: World, alice: Member) -> dict[str, str]:
         "wallet": alice.wallet_id,
         "execution": fired.json()["execution_id"],
         "key": key_id,
+        "task": "1",
     }
 
 
@@ -119,7 +131,7 @@ async def test_a_key_without_the_scope_is_forbidden(
     assert "insufficient_scope" in answer.headers["WWW-Authenticate"]
 
 
-@pytest.mark.parametrize(("method", "template"), [(m, t) for m, t, _ in ROUTES if "{" in t])
+@pytest.mark.parametrize(("method", "template"), [(m, t) for m, t, scope in ROUTES if "{" in t and scope != "admin"])
 async def test_another_owners_things_do_not_exist(
     world: World, mallory: Member, belongings: dict[str, str], method: str, template: str
 ) -> None:

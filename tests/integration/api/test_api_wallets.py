@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from domain import assets
+from domain.errors import IntegrityBroken
 from domain.money import Amount
 from tests.integration.api.conftest import Member, World, told_field
 
@@ -63,3 +64,36 @@ async def test_freezing_needs_a_reason_and_blocks_the_wallets_rules(alice: Membe
     assert frozen.json()["frozen"] is True
     assert (await alice.http.post(f"/rules/{rule_id}/explain")).json()["codes"] == ["WALLET_FROZEN"]
     assert (await alice.http.post(f"{path}/unfreeze", json={"reason": "it is not"})).json()["frozen"] is False
+
+
+ACCOUNT = "9LqzSa8XhMGJm2h4jBqXvqTjQ2mJ1xGTxyZ7M9YbQe1u"
+
+
+async def test_a_durable_nonce_is_set_and_cleared(alice: Member) -> None:
+    path = f"/wallets/{alice.wallet_id}"
+    assert (await alice.http.post(f"{path}/durable-nonce", json={"account": ACCOUNT})).status_code == 200
+    assert (await alice.http.get(path)).json()["durable_nonce"] == ACCOUNT
+    assert (await alice.http.post(f"{path}/durable-nonce", json={"account": None})).json()["durable_nonce"] is None
+
+
+@pytest.mark.parametrize("account", ["", "x", 0, "0" * 40])
+async def test_what_is_no_address_is_no_nonce_account(alice: Member, account: object) -> None:
+    answer = await alice.http.post(f"/wallets/{alice.wallet_id}/durable-nonce", json={"account": account})
+    assert told_field(answer) == ["account"]
+
+
+async def test_a_nonce_account_that_the_chain_does_not_confirm_is_not_set(
+    world: World, alice: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def foreign(self: object, wallet: object) -> None:
+        raise IntegrityBroken("its authority is a stranger")
+
+    path = f"/wallets/{alice.wallet_id}"
+    world.venue.down = True
+    answer = await alice.http.post(f"{path}/durable-nonce", json={"account": ACCOUNT})
+    assert (answer.status_code, answer.json()["code"]) == (503, "CHAIN_UNAVAILABLE")
+    monkeypatch.setattr(type(world.venue), "slot", foreign)
+    answer = await alice.http.post(f"{path}/durable-nonce", json={"account": ACCOUNT})
+    assert told_field(answer) == ["account"]
+    assert "its authority is a stranger" in answer.text
+    assert (await alice.http.get(path)).json()["durable_nonce"] is None

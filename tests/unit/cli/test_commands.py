@@ -294,3 +294,15 @@ def test_status_names_what_is_missing(server: Server) -> None:
     ended = against(server, "status")
     assert ended.returncode == 1
     assert "signer: start one with `tripwire worker signer`" in ended.stdout
+
+
+def test_a_durable_nonce_is_named_or_done_without_and_nothing_in_between(server: Server) -> None:
+    wallet = {"id": "wal_a", "chain": "solana", "address": "A", "custodian": "kms", "frozen": False}
+    shown = wallet | {"durable_nonce": "N", "created_at": "2025-11-21T00:00:00Z"}
+    server.will("POST /wallets/wal_a/durable-nonce", (200, shown))
+    assert against(server, "wallet", "nonce", "wal_a", "N").returncode == 0
+    assert against(server, "wallet", "nonce", "wal_a", "--none").returncode == 0
+    assert [body for _, body, _ in server.asked] == [{"account": "N"}, {"account": None}]
+    for wrong in (["wal_a"], ["wal_a", "N", "--none"]):
+        assert "name a nonce account" in against(server, "wallet", "nonce", *wrong).stderr
+    assert len(server.asked) == 2

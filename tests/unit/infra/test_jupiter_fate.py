@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from domain.attempts import Fate
+from domain.attempts import Fate, Sighting
 from domain.intents import Slot
 from infra.chains.solana.rpc import SolanaRpc
 from infra.venues.jupiter.api import JupiterApi
@@ -121,7 +121,7 @@ async def test_whatever_is_missing_of_the_proof_leaves_the_fate_unknown(change: 
 async def test_an_absent_attempt_within_its_height_is_pending() -> None:
     head = {"absoluteSlot": SLOT, "blockHeight": VALID_UNTIL}
     (seen,), node = await look(dead_world(getEpochInfo=head))
-    assert (seen.fate, seen.head) == (Fate.PENDING, VALID_UNTIL)
+    assert (seen.fate, seen.head, seen.seen) == (Fate.PENDING, VALID_UNTIL, False)
     assert len(node.asked) == 2  # the common look costs two calls
 
 
@@ -130,7 +130,7 @@ async def test_an_absent_attempt_within_its_height_is_pending() -> None:
 async def test_what_is_seen_but_not_final_is_pending_even_past_its_height(standing: str | None, err: Any) -> None:
     status = {**FINAL, "err": err, "confirmationStatus": standing}
     (seen,), _ = await look(dead_world(getSignatureStatuses=absent(status=status)))
-    assert (seen.fate, seen.succeeded) == (Fate.PENDING, None)
+    assert (seen.fate, seen.succeeded, seen.seen) == (Fate.PENDING, None, True)
 
 
 @pytest.mark.parametrize("err", [None, {"InstructionError": [3, {"Custom": 6001}]}, "AccountInUse"])
@@ -157,16 +157,80 @@ async def test_no_attempts_need_no_node() -> None:
         assert await venue.look_up(()) == ()
 
 
-async def test_a_proof_comes_from_one_node_alone() -> None:
-    """The first node tells the height and fails; the second, far behind, must not finish the thought."""
-    first = Script(dead_world(getSignatureStatuses=503))
-    second = Script(dead_world(getEpochInfo={"absoluteSlot": 10, "blockHeight": VALID_UNTIL}))
+async def look_at(*nodes: dict[str, Any], sent: tuple[Sent, ...] = (SENT,)) -> tuple[list[Sighting], list[Script]]:
+    """What a venue with several nodes says, and what each of them was asked."""
+    scripts = [Script(answers) for answers in nodes]
+    urls = tuple(f"http://{no}.test" for no in range(len(nodes)))
 
     def route(request: httpx.Request) -> httpx.Response:
-        return (first if request.url.host == "one.test" else second)(request)
+        return scripts[int(request.url.host[0])](request)
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(route)) as http:
-        venue = JupiterVenue(JupiterApi("http://jupiter.test", http), SolanaRpc(URLS, http))
-        (seen,) = await venue.look_up((SENT,))
+        venue = JupiterVenue(JupiterApi("http://jupiter.test", http), SolanaRpc(urls, http))
+        return list(await venue.look_up(sent)), scripts
+
+
+async def test_halves_of_a_proof_from_two_nodes_are_no_proof() -> None:
+    """The first node tells the height and fails; the second, far behind, must not finish the thought."""
+    behind = dead_world(getEpochInfo={"absoluteSlot": 10, "blockHeight": VALID_UNTIL})
+    (seen,), (_, second) = await look_at(dead_world(getSignatureStatuses=503), behind)
     assert seen.fate is Fate.PENDING
     assert second.asked[0][0] == "getEpochInfo"
+
+
+async def test_with_two_nodes_a_death_takes_the_proof_of_both_and_keeps_it() -> None:
+    (seen,), _ = await look_at(dead_world(), dead_world(getEpochInfo={"absoluteSlot": SLOT, "blockHeight": 1_003}))
+    assert seen.fate is Fate.DEAD
+    proof = dict(seen.proof)
+    assert (proof["node"], proof["second_node"]) == ("0.test", "1.test")
+    assert (proof["finalized_block_height"], proof["second_finalized_block_height"]) == (str(HEIGHT), "1003")
+
+
+SEEN_ELSEWHERE = [FINAL, {**FINAL, "confirmationStatus": "processed"}]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        {},  # nothing answers there
+        dead_world(getSignatureStatuses=429),
+        dead_world(getEpochInfo={"absoluteSlot": SLOT, "blockHeight": VALID_UNTIL}),  # behind
+        dead_world(getBlock={"blockHeight": BORN + 1}),  # without the history
+        *(dead_world(getSignatureStatuses=absent(status=status)) for status in SEEN_ELSEWHERE),
+    ],
+)
+async def test_a_death_that_the_second_node_does_not_prove_is_unknown(second: dict[str, Any]) -> None:
+    (seen,), _ = await look_at(dead_world(), second)
+    assert (seen.fate, seen.proof) == (Fate.UNKNOWN, ())
+    assert "dead to 0.test" in seen.detail
+
+
+async def test_a_third_node_proves_what_the_second_cannot_tell() -> None:
+    (seen,), _ = await look_at(dead_world(), {}, dead_world())
+    assert seen.fate is Fate.DEAD
+    assert dict(seen.proof)["second_node"] == "2.test"
+
+
+@pytest.mark.parametrize("status", SEEN_ELSEWHERE)
+async def test_no_third_node_outvotes_one_that_has_the_transaction(status: dict[str, Any]) -> None:
+    (seen,), _ = await look_at(dead_world(), dead_world(getSignatureStatuses=absent(status=status)), dead_world())
+    assert seen.fate is Fate.UNKNOWN
+    assert "1.test sees it" in seen.detail
+
+
+async def test_where_the_first_node_is_away_one_that_answers_is_not_enough() -> None:
+    (seen,), _ = await look_at({}, dead_world())
+    assert seen.fate is Fate.UNKNOWN
+
+
+async def test_the_second_node_is_asked_about_the_dead_alone() -> None:
+    def statuses(refs: list[str], _: Any) -> Any:
+        return {"context": {"slot": SLOT}, "value": [FINAL if ref == "landed" else None for ref in refs]}
+
+    sent = tuple(Sent(b"", ref, Slot("blockhash", VALID_UNTIL), "wallet") for ref in ("dead", "landed"))
+    answers = dead_world(getSignatureStatuses=statuses)
+    seen, (_, second) = await look_at(answers, answers, sent=sent)
+    assert [one.fate for one in seen] == [Fate.DEAD, Fate.LANDED]
+    assert [params[0] for method, params in second.asked if method == "getSignatureStatuses"] == [["dead"]]
+    _, (_, unasked) = await look_at(answers, answers, sent=sent[1:])
+    assert unasked.asked == []

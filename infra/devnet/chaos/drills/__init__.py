@@ -1,11 +1,39 @@
 """Every drill there is. A new file of drills is a line here."""
 
 from infra.devnet.chaos.drill import DRILLS, Drill
-from infra.devnet.chaos.drills import database, engine, forged, keys, processes
+from infra.devnet.chaos.drills import (
+    bad_input,
+    code,
+    database,
+    endurance,
+    engine,
+    forged,
+    keys,
+    load,
+    processes,
+    switches,
+    takeover,
+    triggers,
+    waiting,
+)
 
 __all__ = ["all_drills"]
 
-_FILES = (database, engine, forged, keys, processes)
+_FILES = (
+    bad_input,
+    code,
+    database,
+    endurance,
+    engine,
+    forged,
+    keys,
+    load,
+    processes,
+    switches,
+    takeover,
+    triggers,
+    waiting,
+)
 
 
 def all_drills() -> tuple[Drill, ...]:

@@ -63,7 +63,7 @@ async def forgets_everything(scene: Scene) -> None:
         file.unlink()
     await scene.restart("temporal")
     with suppress(NotReached):  # it knows nothing of it
-        await scene.temporal("workflow", "describe", "--workflow-id", await scene.workflow(over))
+        await scene.temporal_cli("workflow", "describe", "--workflow-id", await scene.workflow_id(over))
         raise AssertionError("Temporal still knows what it was to forget")
     late = await lanes[0].fire()
     for execution in (under_way, other, late):
@@ -83,9 +83,11 @@ async def reset_when_over(scene: Scene) -> None:
     sent = [_sends(scene, of_one) for of_one in attempts]
     runs = [await _ended_run(scene, execution) for execution in executions]
 
-    await scene.temporal("workflow", "reset", "--workflow-id", await scene.workflow(executions[0]), *FROM_THE_START)
+    await scene.temporal_cli(
+        "workflow", "reset", "--workflow-id", await scene.workflow_id(executions[0]), *FROM_THE_START
+    )
     runs[0] = await _ended_run(scene, executions[0], after=runs[0])
-    await scene.temporal("workflow", "reset", "--query", "WorkflowType = 'ExecuteRule'", "--yes", *FROM_THE_START)
+    await scene.temporal_cli("workflow", "reset", "--query", "WorkflowType = 'ExecuteRule'", "--yes", *FROM_THE_START)
     for execution, run in zip(executions, runs, strict=True):
         await _ended_run(scene, execution, after=run)
     scene.check([await scene.attempts(execution) for execution in executions] == attempts, "a reset wrote attempts")
@@ -100,7 +102,9 @@ async def reset_during_the_submit(scene: Scene) -> None:
     execution = await lane.fire()
     async with asyncio.timeout(HIT_WITHIN_S):
         await slow.hit()
-        await scene.temporal("workflow", "reset", "--workflow-id", await scene.workflow(execution), *FROM_THE_START)
+        await scene.temporal_cli(
+            "workflow", "reset", "--workflow-id", await scene.workflow_id(execution), *FROM_THE_START
+        )
         await slow.hit(2)
     first, second = scene.node.log.calls(scene.send, since)[:2]
     scene.check(first.duration_s is None, "the first body was over before the second one sent")
@@ -131,7 +135,7 @@ async def looked_up_by_two_bodies(scene: Scene) -> None:
     unsent = scene.node.arm(DropBefore(), name=scene.send)
     execution = await lane.fire()
     await scene.reaches(execution, "SUBMITTED")
-    workflow = await scene.workflow(execution)
+    workflow = await scene.workflow_id(execution)
     await under_way(scene, workflow, "confirm")
     scene.proxies["temporal"].mode = Blackhole()
     await asyncio.sleep(SILENT_S)
@@ -169,13 +173,13 @@ async def fired_again_when_forgotten(scene: Scene) -> None:
     execution = await lane.fire(rule, key)
     await scene.ends(execution)
     attempts = await scene.attempts(execution)
-    sent, workflow = _sends(scene, attempts), await scene.workflow(execution)
+    sent, workflow = _sends(scene, attempts), await scene.workflow_id(execution)
     await _ended_run(scene, execution)
-    await scene.temporal("workflow", "delete", "--workflow-id", workflow)
+    await scene.temporal_cli("workflow", "delete", "--workflow-id", workflow)
 
     async def forgotten() -> bool:
         try:
-            await scene.temporal("workflow", "describe", "--workflow-id", workflow)
+            await scene.temporal_cli("workflow", "describe", "--workflow-id", workflow)
         except NotReached:
             return True
         return False
@@ -195,9 +199,9 @@ async def _stopped_during_the_submit(scene: Scene, how: str, *options: str) -> s
     execution = await lane.fire()
     async with asyncio.timeout(HIT_WITHIN_S):
         await slow.hit()
-    workflow = await scene.workflow(execution)
+    workflow = await scene.workflow_id(execution)
     await under_way(scene, workflow, "submit")
-    await scene.temporal("workflow", how, "--workflow-id", workflow, *options)
+    await scene.temporal_cli("workflow", how, "--workflow-id", workflow, *options)
     return execution
 
 
@@ -215,29 +219,29 @@ async def under_way(scene: Scene, workflow: str, step: str, other_than: str = ""
 
 async def _waiting(scene: Scene, workflow: str, step: str) -> list[dict[str, Any]]:
     """What Temporal knows of the steps of this kind that have not ended."""
-    told = await scene.temporal("workflow", "describe", "--workflow-id", workflow)
+    told = await scene.temporal_cli("workflow", "describe", "--workflow-id", workflow)
     return [one for one in told.get("pendingActivities") or [] if one["activityType"]["name"] == step]
 
 
 async def _fail_step(scene: Scene, execution: str, step: str) -> None:
     """Have Temporal take a step for failed, and try it again beside the body that still runs."""
-    workflow = await scene.workflow(execution)
+    workflow = await scene.workflow_id(execution)
     activity = await under_way(scene, workflow, step)
-    await scene.temporal("activity", "fail", "--activity-id", activity, "--workflow-id", workflow)
+    await scene.temporal_cli("activity", "fail", "--activity-id", activity, "--workflow-id", workflow)
 
 
 async def _ended_run(scene: Scene, execution: str, after: str = "") -> str:
     """The id of the newest run, another one than `after`, once it has completed as SETTLED."""
-    workflow = await scene.workflow(execution)
+    workflow = await scene.workflow_id(execution)
 
     async def ended() -> str | None:
-        told = await scene.temporal("workflow", "describe", "--workflow-id", workflow)
+        told = await scene.temporal_cli("workflow", "describe", "--workflow-id", workflow)
         info = told["workflowExecutionInfo"]
         run = str(info["execution"]["runId"])
         return run if run != after and info["status"] == "WORKFLOW_EXECUTION_STATUS_COMPLETED" else None
 
     run = str(await scene.until(ended, f"a run of {workflow} to complete"))
-    told = await scene.temporal("workflow", "result", "--workflow-id", workflow, "--run-id", run)
+    told = await scene.temporal_cli("workflow", "result", "--workflow-id", workflow, "--run-id", run)
     scene.check(told["result"]["status"] == "SETTLED", f"a run of {workflow} ended with {told['result']}")
     return run
 

@@ -71,9 +71,9 @@ async def said_to_have_settled(scene: Scene) -> None:
     lane = await scene.lane()
     unsent = scene.node.arm(DropBefore(), name=scene.send)
     execution = await lane.fire()
-    workflow = await scene.workflow(execution)
+    workflow = await scene.workflow_id(execution)
     for signal in ("wallet_released", "settled"):
-        await scene.temporal("workflow", "signal", "--workflow-id", workflow, "--name", signal)
+        await scene.temporal_cli("workflow", "signal", "--workflow-id", workflow, "--name", signal)
     for _ in range(2):
         looking = await under_way(scene, workflow, "confirm")
         await _complete(scene, workflow, looking, {"move": "settle", "leg_no": scene.records.legs, "attempts": 1})
@@ -92,7 +92,7 @@ async def said_to_have_passed(scene: Scene) -> None:
     priced = scene.proxies["jupiter"] if scene.venue == "solana" else scene.node
     slow = priced.arm(Delay(SLOW_S))
     execution = await lane.fire(rule)
-    workflow = await scene.workflow(execution)
+    workflow = await scene.workflow_id(execution)
     await _complete(scene, workflow, await under_way(scene, workflow, "preflight"), {"passed": True})
     await under_way(scene, workflow, "sign")
     slow.disarm()
@@ -105,7 +105,7 @@ async def said_to_be_locked(scene: Scene) -> None:
     lane = await scene.lane()
     asked = scene.node.arm(Delay(SLOW_S)) if scene.venue == "evm" else scene.proxies["jupiter"].arm(Delay(SLOW_S))
     execution = await lane.fire()
-    workflow = await scene.workflow(execution)
+    workflow = await scene.workflow_id(execution)
     await _complete(scene, workflow, await under_way(scene, workflow, "lock"), {"epoch": 999})
     asked.disarm()
     await scene.ends(execution, "BLOCKED")
@@ -118,7 +118,7 @@ async def said_to_be_signed(scene: Scene) -> None:
     since = scene.node.log.count
     away = scene.proxies["kms"].arm(DropBefore(), name="TrentService.Decrypt")
     execution = await lane.fire()
-    workflow = await scene.workflow(execution)
+    workflow = await scene.workflow_id(execution)
     signing = await under_way(scene, workflow, "sign")
     await _complete(scene, workflow, signing, {"venue_ref": "forged"})
     scene.check(await _ending(scene, workflow) == "FAILED", "a signature that is in no row was followed")
@@ -151,7 +151,7 @@ async def _order(scene: Scene, execution: str) -> dict[str, Any]:
 async def _start(scene: Scene, order: dict[str, Any]) -> str:
     """A workflow under an id of its own, told what nobody recorded."""
     workflow = f"forged/{scene.rng.getrandbits(64):x}"
-    await scene.temporal(
+    await scene.temporal_cli(
         *("workflow", "start", "--type", "ExecuteRule", "--task-queue", "tripwire-executions"),
         *("--workflow-id", workflow, "--input", json.dumps(order)),
     )
@@ -159,7 +159,7 @@ async def _start(scene: Scene, order: dict[str, Any]) -> str:
 
 
 async def _complete(scene: Scene, workflow: str, activity: str, result: dict[str, Any]) -> None:
-    await scene.temporal(
+    await scene.temporal_cli(
         *("activity", "complete", "--activity-id", activity, "--workflow-id", workflow),
         *("--result", json.dumps(result)),
     )
@@ -169,7 +169,7 @@ async def _ending(scene: Scene, workflow: str) -> str:
     """COMPLETED or FAILED, once it is one of them."""
 
     async def ended() -> str | None:
-        told = await scene.temporal("workflow", "describe", "--workflow-id", workflow)
+        told = await scene.temporal_cli("workflow", "describe", "--workflow-id", workflow)
         status = str(told["workflowExecutionInfo"]["status"]).removeprefix("WORKFLOW_EXECUTION_STATUS_")
         return None if status == "RUNNING" else status
 

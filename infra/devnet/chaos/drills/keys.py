@@ -127,7 +127,7 @@ async def keys_are_looked_for(scene: Scene) -> None:
     wallet = await opened(scene, lane)
     canaries = {**wallet, "API key": lane.key.encode(), "admin key": scene.world.env["TRIPWIRE_ADMIN_KEY"].encode()}
     places = await everything_written(scene)
-    names = (execution.encode(), (await scene.workflow(execution)).encode())
+    names = (execution.encode(), (await scene.workflow_id(execution)).encode())
     tell = {place for place, written in places.items() if any(name in written for name in names)}
     logs = {name for name in tell if name.endswith(".log")}
     scene.check({"database", "histories"} <= tell and bool(logs), f"the execution itself is told of in {sorted(tell)}")
