@@ -192,6 +192,11 @@ async def fired_again_when_forgotten(scene: Scene) -> None:
     scene.check(_sends(scene, attempts) == sent, "an old trigger sent something")
 
 
+async def _reset(scene: Scene, execution: str) -> None:
+    workflow = await scene.workflow_id(execution)
+    await scene.temporal_cli("workflow", "reset", "--workflow-id", workflow, *FROM_THE_START)
+
+
 async def _stopped_during_the_submit(scene: Scene, how: str, *options: str) -> str:
     """The execution whose workflow was stopped while its first payload was on its way."""
     lane = await scene.lane()
