@@ -118,6 +118,7 @@ async def play(one: Drill, venue: str, seed: int, world: World, http: httpx.Asyn
     began = time.monotonic()
     rng = random.Random(f"{seed}/{one.fault}/{venue}")  # noqa: S311 - faults shall replay
     scene = Scene(world, http, records_at(venue, world.url(venue), http), rng)
+    judged = set(_sent(world))  # in the drill that sent it
     broke = None
     try:
         async with asyncio.timeout(one.within_s):
@@ -126,9 +127,10 @@ async def play(one: Drill, venue: str, seed: int, world: World, http: httpx.Asyn
         broke = f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-3)}"
     await heal(scene)
     stuck = await _settle_down(scene)
-    sent = {**world.proxies["solana"].log.sent(), **world.proxies["evm"].log.sent()}
+    sent = _sent(world)
     violations = await judge(scene.database, scene.lanes, sent)
-    violations += unknown_payloads(sent, await _known(scene.database))
+    fresh = {sha256: times for sha256, times in sent.items() if sha256 not in judged | scene.unbooked}
+    violations += unknown_payloads(fresh, await _known(scene.database))
     if stuck:
         violations.append(Violation("I2", stuck))
     triggers = sum(len(lane.fired) for lane in scene.lanes)
@@ -167,6 +169,10 @@ async def _settle_down(scene: Scene) -> str | None:
     except AssertionError as error:
         return str(error)
     return None
+
+
+def _sent(world: World) -> dict[str, list[datetime]]:
+    return {**world.proxies["solana"].log.sent(), **world.proxies["evm"].log.sent()}
 
 
 async def _known(url: str) -> set[str]:
