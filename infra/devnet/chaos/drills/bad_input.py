@@ -121,7 +121,8 @@ def _posted(lane: Lane, path: str, body: object) -> tuple[str, str, bytes, dict[
 
 
 def _headers(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}", "Idempotency-Key": "bad-input", "Content-Type": "application/json"}
+    authorization = {"Authorization": f"Bearer {key}"} if key else {}
+    return {**authorization, "Idempotency-Key": "bad-input", "Content-Type": "application/json"}
 
 
 async def _expired(scene: Scene, lane: Lane) -> str:
