@@ -47,9 +47,7 @@ async def killed_again_and_again(scene: Scene) -> None:
         await scene.ends(execution, seconds=180)
 
 
-@drill(
-    "F24", "each of the transactions T0 to T4 commits, and nobody hears of it", guards=("G1", "G4", "G7"), quick=True
-)
+@drill("F24", "each of the transactions T0 to T4 commits, and nobody hears of it", guards=("G1", "G4", "G7"))
 async def answers_of_commits_are_lost(scene: Scene) -> None:
     lane = await scene.lane()
     for name, (table, condition) in TRANSACTIONS.items():
@@ -76,9 +74,7 @@ async def many_commits_are_lost(scene: Scene) -> None:
     scene.check(losing.hits >= len(executions), f"only {losing.hits} commits were lost")
 
 
-@drill(
-    "F25", "serialization failures, deadlocks, a full disk and refused writes", guards=("G1", "G2", "G6"), quick=True
-)
+@drill("F25", "serialization failures, deadlocks, a full disk and refused writes", guards=("G1", "G2", "G6"))
 async def writes_fail(scene: Scene) -> None:
     """Each transaction meets each refusal once; several lanes share them, so that none waits for long."""
     lanes = [await scene.lane() for _ in REFUSALS]

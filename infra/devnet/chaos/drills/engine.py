@@ -113,7 +113,7 @@ async def reset_during_the_submit(scene: Scene) -> None:
     scene.check(len(await scene.attempts(execution)) == scene.records.legs, "more was signed than one payload a leg")
 
 
-@drill("F19", "a signature is taken for failed, and its next try overtakes it", guards=("G1", "G2", "G5"), quick=True)
+@drill("F19", "a signature is taken for failed, and its next try overtakes it", guards=("G1", "G2", "G5"))
 async def signed_by_two_bodies(scene: Scene) -> None:
     lane = await scene.lane()
     opening, key_service = "TrentService.Decrypt", scene.proxies["kms"]
@@ -158,7 +158,7 @@ async def terminated_during_the_submit(scene: Scene) -> None:
     await _one_family_a_leg(scene, execution)
 
 
-@drill("F20", "cancelled while a submit runs", guards=("G1", "G6", "G7"), quick=True)
+@drill("F20", "cancelled while a submit runs", guards=("G1", "G6", "G7"))
 async def cancelled_during_the_submit(scene: Scene) -> None:
     """What is out is followed. Of two legs the second was never signed: cancelled is what it is then."""
     execution = await _stopped_during_the_submit(scene, "cancel")
@@ -166,7 +166,7 @@ async def cancelled_during_the_submit(scene: Scene) -> None:
     await _one_family_a_leg(scene, execution)
 
 
-@drill("F21", "fired again after Temporal and the API have forgotten it", guards=("G1", "G4", "G5"), quick=True)
+@drill("F21", "fired again after Temporal and the API have forgotten it", guards=("G1", "G4", "G5"))
 async def fired_again_when_forgotten(scene: Scene) -> None:
     lane = await scene.lane()
     rule, key = await lane.rule(), f"drill-{scene.rng.getrandbits(64):x}"

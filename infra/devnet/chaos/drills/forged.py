@@ -30,7 +30,7 @@ async def dies_before_it_answers(scene: Scene) -> None:
     await scene.ends(told.pop())
 
 
-@drill("F22", "a workflow is started for an execution that is not in the book", guards=("G5",), quick=True)
+@drill("F22", "a workflow is started for an execution that is not in the book", guards=("G5",))
 async def started_for_nothing(scene: Scene) -> None:
     lane = await scene.lane()
     forged = f"{scene.rng.getrandbits(64):x}"
@@ -65,7 +65,7 @@ async def started_beside_its_own(scene: Scene) -> None:
     scene.check(await _ending(scene, forged) == "COMPLETED", "the forged workflow did not end as the execution did")
 
 
-@drill("F22", "signals, and a look-up that is said to have settled", guards=("G5", "G7"), quick=True)
+@drill("F22", "signals, and a look-up that is said to have settled", guards=("G5", "G7"))
 async def said_to_have_settled(scene: Scene) -> None:
     """What is out is followed before anything ends. Of two legs the second was never signed: that is a failure."""
     lane = await scene.lane()
@@ -84,7 +84,7 @@ async def said_to_have_settled(scene: Scene) -> None:
     await scene.ends(execution, "SETTLED" if scene.records.legs == 1 else "FAILED")
 
 
-@drill("F22", "a preflight is said to have passed while it is still judging", guards=("G5", "G10"), quick=True)
+@drill("F22", "a preflight is said to have passed while it is still judging", guards=("G5", "G10"))
 async def said_to_have_passed(scene: Scene) -> None:
     """The preflight's own body is still at work, kept waiting by whom it asks for a price."""
     lane = await scene.lane()
@@ -100,7 +100,7 @@ async def said_to_have_passed(scene: Scene) -> None:
     scene.check(not await _signed(scene, execution), "something was signed that was never judged")
 
 
-@drill("F22", "a lock is said to be held", guards=("G5",), quick=True)
+@drill("F22", "a lock is said to be held", guards=("G5",))
 async def said_to_be_locked(scene: Scene) -> None:
     lane = await scene.lane()
     asked = scene.node.arm(Delay(SLOW_S)) if scene.venue == "evm" else scene.proxies["jupiter"].arm(Delay(SLOW_S))

@@ -33,7 +33,7 @@ PASSING = (
 )
 
 
-@drill("F52", "the key service throttles and breaks, each time otherwise", guards=("G6", "G11"), quick=True)
+@drill("F52", "the key service throttles and breaks, each time otherwise", guards=("G6", "G11"))
 async def key_service_breaks(scene: Scene) -> None:
     lane, proxy = await scene.lane(), scene.proxies["kms"]
     broken = [proxy.arm(mode, name=OPENING, times=1) for mode in PASSING]
