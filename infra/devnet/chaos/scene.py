@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -86,7 +87,8 @@ class Scene:
 
     async def admin(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """What an operator asks of the API. Errors: httpx.HTTPError."""
-        headers = {"Authorization": f"Bearer {self.world.env['TRIPWIRE_ADMIN_KEY']}"}
+        key = {"Authorization": f"Bearer {self.world.env['TRIPWIRE_ADMIN_KEY']}"}
+        headers = {**key, "Idempotency-Key": secrets.token_hex(16)}
         answer = await self.http.request(method, self.world.env["TRIPWIRE_API_URL"] + path, headers=headers, json=body)
         return dict(answer.raise_for_status().json())
 

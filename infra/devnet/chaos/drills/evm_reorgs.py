@@ -2,6 +2,7 @@
 
 from infra.devnet.chaos.anvil import blocks_by_hand, code_at, noticed, pooled
 from infra.devnet.chaos.drill import drill
+from infra.devnet.chaos.lane import Lane
 from infra.devnet.chaos.scene import Scene
 from infra.devnet.evm.addresses import USDC
 from infra.devnet.evm.artifacts import own_tokens
@@ -34,6 +35,38 @@ async def seen_and_taken_back(scene: Scene) -> None:
     scene.check(len(await scene.attempts(execution)) == scene.records.legs, "something was signed anew")
 
 
+@drill("F30", "blocks that were final go away with a booked swap", venues=("evm",), guards=("G1", "G7"))
+async def taken_back_after_booking(scene: Scene) -> None:
+    """Its entries are reversed, its wallet halts, a person is asked. Then it lands again, and a person books that."""
+    lane, swap = await scene.lane(), scene.records.legs
+    execution = await lane.fire()
+    await scene.ends(execution)
+    hash_ = (await scene.signed(execution, swap))["venue_ref"]
+    async with blocks_by_hand(scene) as anvil:
+        raw, receipt = await anvil.raw(hash_), await anvil.receipt(hash_)
+        depth = await anvil.height() - int(receipt["blockNumber"], 16) + 1 if receipt else 0
+        scene.check(depth >= FINAL_AFTER, f"it was not final, {depth} blocks deep")
+        await anvil.fork(depth)
+        scene.check(await anvil.receipt(hash_) is None, "the fork has kept it")
+        await _compared(scene, lane, "REORG_AFTER_FINAL")
+        scene.check(await scene.frozen(lane), "the wallet goes on signing")
+        left = await scene.rows(
+            "SELECT 1 FROM v_ledger WHERE venue_event_id = $1 GROUP BY account, asset HAVING sum(amount) <> 0", hash_
+        )
+        scene.check(not left, "entries of what is gone were not all reversed")
+        booked, chain = await _in_book(scene, lane), await scene.records.balances(lane.address)
+        scene.check(booked == chain, f"reversed, the book has {booked}, the chain {chain}")
+        await anvil.call("eth_sendRawTransaction", raw)
+        await anvil.mine(FINAL_AFTER)
+        await anvil.go_on()
+        scene.check(await anvil.receipt(hash_) is not None, "it has not landed again")
+        await _compared(scene, lane, "LATE_FILL")
+        for code, move in (("LATE_FILL", "book_outside"), ("REORG_AFTER_FINAL", "unfreeze")):
+            await _resolved(scene, lane, code, move)
+    scene.check(not await scene.frozen(lane) and not await scene.tasks(lane), "it is not over for the person")
+    scene.check(len(await scene.attempts(execution)) == swap, "something was signed anew")
+
+
 @drill("F31", "a swap reverts, and on another fork the same bytes succeed", venues=("evm",), guards=("G1", "G3"))
 async def reverted_then_not(scene: Scene) -> None:
     lane, swap = await scene.lane(), scene.records.legs
@@ -58,3 +91,31 @@ async def reverted_then_not(scene: Scene) -> None:
         receipt = await anvil.receipt(hash_)
         scene.check(receipt is not None and receipt["status"] == "0x1", f"it has not succeeded: {receipt}")
     scene.check(len(await scene.attempts(execution)) == scene.records.legs, "something was signed anew")
+
+
+async def _compared(scene: Scene, lane: Lane, code: str) -> None:
+    """Chain and book are compared, and a person is asked for this reason."""
+
+    async def asked() -> bool:
+        await scene.admin("POST", "/admin/reconcile", {"wallet_id": lane.wallet_id})
+        return code in await scene.tasks(lane)
+
+    await scene.until(asked, f"a comparison to raise {code}")
+
+
+async def _resolved(scene: Scene, lane: Lane, code: str, move: str) -> None:
+    (task,) = await scene.rows(
+        "SELECT id FROM operator_task WHERE wallet_id = $1 AND code = $2 AND resolved_at IS NULL", lane.wallet_id, code
+    )
+    words = {
+        "reason": "the drill took it back and let it land",
+        "evidence": "the node's own records, read by the drill",
+    }
+    await scene.admin("POST", f"/admin/tasks/{task['id']}/resolve", {"move": move, **words})
+
+
+async def _in_book(scene: Scene, lane: Lane) -> dict[str, int]:
+    rows = await scene.rows(
+        "SELECT asset, sum(amount) AS base FROM v_ledger WHERE account = $1 GROUP BY asset", f"wallet:{lane.wallet_id}"
+    )
+    return {row["asset"]: int(row["base"]) for row in rows}

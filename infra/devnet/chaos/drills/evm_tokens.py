@@ -13,7 +13,7 @@ from infra.devnet.evm.artifacts import own_tokens
 from infra.devnet.evm.liquidity import ETHER, pair_address
 from infra.devnet.evm.toolchain import evm_toolchain
 from infra.devnet.evm.transactions import call_data, read, transact
-from infra.devnet.proxy.modes import Replace
+from infra.devnet.proxy.modes import Pass, Replace
 from infra.devnet.proxy.request import Request
 
 FINAL_AFTER = 3  # blocks: a transaction's own, and the two on top that make it final
@@ -63,21 +63,26 @@ async def out_of_gas(scene: Scene) -> None:
 
 @drill("F37", "the token keeps a part of what is sold or bought", venues=("evm",), guards=("G7", "G9"))
 async def taxed(scene: Scene) -> None:
-    """Sold, the pool refuses it; bought, what arrives is what is booked."""
-    seller, buyer = await scene.lane(), await scene.lane()
+    """Bought, what arrives is booked; sold, the pool would refuse it, so nothing is signed until it takes it."""
+    buyer, seller = await scene.lane(), await scene.lane()
     tax = own_tokens(evm_toolchain())["TaxedToken"]
     async with hands(scene) as anvil, code_at(anvil, USDC, tax):
-        sale = await seller.fire()
-        await scene.ends(sale, "FAILED")
-        scene.check(await scene.booked(sale) > 0, "the approval's gas was not booked")
         purchase = await buyer.fire(await buyer.rule("0.01", sell="ETH", buy="USDC"))
-        ended = await scene.reaches(purchase, "SETTLED", "BLOCKED", "FAILED")
-        if ended == "SETTLED":
-            (attempt,) = await scene.attempts(purchase)
-            receipt = await anvil.receipt(attempt["venue_ref"])
-            burns = [log for log in receipt["logs"] if log["topics"][2:] == [BURNED]] if receipt else []
-            scene.check(len(burns) == 1, "nothing was kept")
-            scene.check(await _bought(scene, purchase) == _arrived(receipt, buyer.address), "more was booked")
+        await scene.ends(purchase)
+        (attempt,) = await scene.attempts(purchase)
+        receipt = await anvil.receipt(attempt["venue_ref"])
+        burns = [log for log in receipt["logs"] if log["topics"][2:] == [BURNED]] if receipt else []
+        scene.check(len(burns) == 1, "nothing was kept")
+        scene.check(
+            await _bought(scene, purchase) == _arrived(receipt, buyer.address), "other than what arrived is booked"
+        )
+        sale = await seller.fire()
+        await scene.signed(sale)
+        refused = scene.node.arm(Pass(), name="eth_estimateGas")
+        await scene.hit(refused, 3)
+        signed = [one for one in await scene.attempts(sale) if one["leg_no"] > 1 and one["venue_ref"]]
+        scene.check(not signed, "a swap that cannot pass was signed")
+    await scene.ends(sale)
 
 
 @drill("F37", "the price runs away between the last check and the block", venues=("evm",), guards=("G7", "G9"))
