@@ -68,32 +68,41 @@ class Report:
 async def run(
     drills: Sequence[Drill], venues: Sequence[str], seed: int, minutes: float, state: Path, say: Say
 ) -> Report:
-    """At least one round; in round n every drill has the seed `seed` + n. Each round begins with a fresh world."""
+    """One round of all, then more until time is up; in round n every drill has the seed `seed` + n.
+
+    Each round begins with a fresh world, and drills that want one of their own get it.
+    """
     began = time.monotonic()
     report = Report(seed, datetime.now(UTC))
-    together = [one for one in drills if not one.alone]
+    groups = [[one for one in drills if not one.alone], *([one] for one in drills if one.alone)]
     number = 0
     while number == 0 or time.monotonic() - began < minutes * 60:
-        for group in [together, *([one] for one in drills if one.alone)]:
-            if group:
-                await _play_all(group, venues, seed + number, state / f"{number}-{group[0].fault}", report, say)
+        until = began + minutes * 60 if number else float("inf")
+        for place, group in enumerate(groups):
+            order = [(one, venue) for one in group for venue in one.venues if venue in venues]
+            if order and time.monotonic() < until:
+                await _play_all(order, seed + number, state / f"{number}-{place}", until, report, say)
         number += 1
-        report.seconds = time.monotonic() - began
+    report.seconds = time.monotonic() - began
     return report
 
 
 async def _play_all(
-    drills: Sequence[Drill], venues: Sequence[str], seed: int, state: Path, report: Report, say: Say
+    order: list[tuple[Drill, str]], seed: int, state: Path, until: float, report: Report, say: Say
 ) -> None:
-    order = [(one, venue) for one in drills for venue in one.venues if venue in venues]
+    """In one world, until a time of the monotonic clock."""
     random.Random(seed).shuffle(order)  # noqa: S311 - what one drill leaves behind shall not always meet the same next
-    if not order:
-        return
     say("starting an embedded world")
     async with opened(state, seed) as (world, http):
         for one, venue in order:
-            say(f"{one.fault} on {venue}: {one.title}")
-            report.outcomes.append(await play(one, venue, seed, world, http))
+            if time.monotonic() >= until:
+                return
+            outcome = await play(one, venue, seed, world, http)
+            report.outcomes.append(outcome)
+            said = "good" if outcome.good else f"NOT GOOD, {len(outcome.violations)} violations"
+            say(
+                f"{len(report.outcomes)}: {one.fault} on {venue}, seed {seed}: {one.title}: {said}, {outcome.seconds:.0f} s"
+            )
 
 
 @asynccontextmanager
