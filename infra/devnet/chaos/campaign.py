@@ -100,9 +100,8 @@ async def _play_all(
             outcome = await play(one, venue, seed, world, http)
             report.outcomes.append(outcome)
             said = "good" if outcome.good else f"NOT GOOD, {len(outcome.violations)} violations"
-            say(
-                f"{len(report.outcomes)}: {one.fault} on {venue}, seed {seed}: {one.title}: {said}, {outcome.seconds:.0f} s"
-            )
+            told = f"{one.fault} on {venue}, seed {seed}: {one.title}: {said}"
+            say(f"{len(report.outcomes)}: {told}, {outcome.seconds:.0f} s")
 
 
 @asynccontextmanager
