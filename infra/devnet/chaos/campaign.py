@@ -29,6 +29,7 @@ HEALED_WITHIN_S = 300
 START_ORDER = ("postgres", "temporal", "kms", "solana", "evm", "kalshi", "jupiter")
 
 Say = Callable[[str], None]
+Keep = Callable[["Report"], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +67,24 @@ class Report:
 
 
 async def run(
-    drills: Sequence[Drill], venues: Sequence[str], seed: int, minutes: float, state: Path, say: Say
+    drills: Sequence[Drill], venues: Sequence[str], seed: int, minutes: float, state: Path, say: Say, keep: Keep
 ) -> Report:
     """One round of all, then more until time is up; in round n every drill has the seed `seed` + n.
 
-    Each round begins with a fresh world, and drills that want one of their own get it.
+    Each round begins with a fresh world, and drills that want one of their own get it. `keep` gets the report as
+    it stands after every drill: hours of drills shall not be lost with the process that plays them.
     """
     began = time.monotonic()
     report = Report(seed, datetime.now(UTC))
+
+    def heard(outcome: Outcome) -> None:
+        report.outcomes.append(outcome)
+        report.seconds = time.monotonic() - began
+        said = "good" if outcome.good else f"NOT GOOD, {len(outcome.violations)} violations"
+        told = f"{outcome.fault} on {outcome.venue}, seed {outcome.seed}: {outcome.title}: {said}"
+        say(f"{len(report.outcomes)}: {told}, {outcome.seconds:.0f} s")
+        keep(report)
+
     groups = [[one for one in drills if not one.alone], *([one] for one in drills if one.alone)]
     number = 0
     while number == 0 or time.monotonic() - began < minutes * 60:
@@ -81,14 +92,13 @@ async def run(
         for place, group in enumerate(groups):
             order = [(one, venue) for one in group for venue in one.venues if venue in venues]
             if order and time.monotonic() < until:
-                await _play_all(order, seed + number, state / f"{number}-{place}", until, report, say)
+                await _play_all(order, seed + number, state / f"{number}-{place}", until, say, heard)
         number += 1
-    report.seconds = time.monotonic() - began
     return report
 
 
 async def _play_all(
-    order: list[tuple[Drill, str]], seed: int, state: Path, until: float, report: Report, say: Say
+    order: list[tuple[Drill, str]], seed: int, state: Path, until: float, say: Say, heard: Callable[[Outcome], None]
 ) -> None:
     """In one world, until a time of the monotonic clock."""
     random.Random(seed).shuffle(order)  # noqa: S311 - what one drill leaves behind shall not always meet the same next
@@ -97,11 +107,7 @@ async def _play_all(
         for one, venue in order:
             if time.monotonic() >= until:
                 return
-            outcome = await play(one, venue, seed, world, http)
-            report.outcomes.append(outcome)
-            said = "good" if outcome.good else f"NOT GOOD, {len(outcome.violations)} violations"
-            told = f"{one.fault} on {venue}, seed {seed}: {one.title}: {said}"
-            say(f"{len(report.outcomes)}: {told}, {outcome.seconds:.0f} s")
+            heard(await play(one, venue, seed, world, http))
 
 
 @asynccontextmanager
