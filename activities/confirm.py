@@ -42,7 +42,7 @@ class Confirm:
         """
         order, replace_from = follow.order, follow.replace_from or NEVER
         execution = await self._executions.load(order.execution_id)
-        venue = self._venues[order.venue]
+        venue = self._venues[execution.order.venue]
         legs = venue.legs(execution.intent)
         while True:
             attempts = await self._attempts.of_execution(execution.id)

@@ -65,7 +65,7 @@ class Lock:
                 execution, ExecutionState.PREFLIGHT, ExecutionState.BLOCKED, codes, verdicts
             )
             return Locked(codes=codes, next_waiter=waiter)
-        reserve = self._venues[order.venue].fee_reserve()
+        reserve = self._venues[execution.order.venue].fee_reserve()
         await self._leases.hold(execution, epoch, _to_hold(execution, reserve), verdicts)
         return Locked(epoch)
 

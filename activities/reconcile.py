@@ -49,7 +49,7 @@ class Reconcile:
             return Ending(after.value, request.codes, waiter)
         if any(a.open for a in attempts):
             return Ending(execution.status.value, still_open=True)
-        venue = self._venues[request.order.venue]
+        venue = self._venues[execution.order.venue]
         landed = [a for a in attempts if a.fate is Fate.LANDED]
         legs = venue.legs(execution.intent)
         settled = [Settled(a, await venue.settle(a.sent, legs[a.leg_no - 1])) for a in landed]

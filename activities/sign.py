@@ -9,11 +9,12 @@ from temporalio import activity
 from activities.results import SignAnswer, SignRequest
 from domain import policy
 from domain.attempts import AttemptState
-from domain.errors import FeesAboveCap, ForeignNonce, NoRoute
+from domain.errors import FeesAboveCap, ForeignNonce, NoRoute, SealedKeyBroken
 from domain.executions import Execution
 from domain.intents import Leg, Refusal
 from domain.lifecycle import FINAL
 from domain.policy import Policy
+from infra.alerts import alert
 from infra.custody.protocol import Custodian
 from infra.db.attempts import Attempt, Attempts
 from infra.db.executions import Executions
@@ -50,9 +51,11 @@ class Sign:
         While an earlier payload of the leg may still land, one that takes its nonce is signed, or nothing.
         Errors: QUOTE_UNAVAILABLE, CHAIN_UNAVAILABLE, FEES_ABOVE_CAP, SIGNING_UNAVAILABLE, BOOK_RESTORED,
         RACE_LOST (retried), KEY_ACCESS_DENIED, LEASE_LOST (final).
+
+        A sealed key that does not open freezes its wallet.
         """
         execution = await self._executions.load_to_act(request.order.execution_id)
-        venue = self._venues[request.order.venue]
+        venue = self._venues[execution.order.venue]
         leg = venue.legs(execution.intent)[request.leg_no - 1]
         attempts = [
             attempt
@@ -98,7 +101,15 @@ class Sign:
             return SignAnswer(codes=now.codes or (now.status.value,))
         if refusal := await self._forbidden(now):
             return SignAnswer(codes=(refusal,))
-        signature = await self._custodians[execution.wallet.custodian].sign(execution.wallet, drawn.unsigned.message)
+        try:
+            signature = await self._custodians[execution.wallet.custodian].sign(
+                execution.wallet, drawn.unsigned.message
+            )
+        except SealedKeyBroken as error:
+            alert(error.code, str(error), wallet_id=execution.wallet.id)
+            await self._system.freeze(execution.wallet, error.code, str(error))
+            # What replaces another can wait: that one is followed as it is.
+            return SignAnswer(venue_ref=replaces.venue_ref) if replaces else SignAnswer(codes=(error.code,))
         stored = await self._attempts.store(
             execution, request.epoch, attempt, venue.seal(drawn.unsigned, signature), sequential=venue.sequential
         )

@@ -35,7 +35,7 @@ class Submit:
         newest = signed[-1]
         if not newest.open:
             return "its fate is known"
-        answer = await broadcast(newest, self._attempts, self._venues[order.venue])
+        answer = await broadcast(newest, self._attempts, self._venues[execution.order.venue])
         await self._attempts.mark_submitted(execution, newest)
         return answer
 

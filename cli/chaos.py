@@ -7,6 +7,7 @@ import secrets
 import shutil
 import subprocess
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -60,12 +61,11 @@ def chaos(
     try:
         get_tools(progress)
         _empty(state)
-        report = asyncio.run(run(drills, venues, chosen_seed, minutes, state, lambda text: _say(progress, text)))
+        keep, say = partial(_keep, write, drills, _commit()), partial(_say, progress)
+        report = asyncio.run(run(drills, venues, chosen_seed, minutes, state, say, keep))
     except (WorldBroken, Occupied, ToolMissing, PostgresUnavailable) as failure:
         progress.print(str(failure), markup=False)
         raise typer.Exit(EX_CONFIG) from None
-    if write:
-        write.write_text(guarantees(report, drills, _commit()))
     if as_json:
         typer.echo(json.dumps(_document(report), indent=2))
     else:
@@ -99,6 +99,11 @@ def _empty(state: Path) -> None:
         shutil.rmtree(state)
     state.mkdir(parents=True, exist_ok=True)
     (state / MARK).touch()
+
+
+def _keep(file: Path | None, drills: tuple[Drill, ...], commit: str, report: Report) -> None:
+    if file:
+        file.write_text(guarantees(report, drills, commit))
 
 
 def _say(progress: Console, text: str) -> None:

@@ -137,6 +137,12 @@ class SigningUnavailable(TripwireError):
 
 
 class KeyAccessDenied(TripwireError):
-    """The key service refuses: disabled key, wrong context, tampered row. Waiting will not help."""
+    """The key service refuses: a disabled key, no credentials, no permission. Waiting will not help."""
 
     code, retryable = "KEY_ACCESS_DENIED", False
+
+
+class SealedKeyBroken(KeyAccessDenied):
+    """A wallet's sealed key was changed, or belongs to another wallet or owner. Nobody but a person can say why."""
+
+    code, retryable = "SEALED_KEY_BROKEN", False

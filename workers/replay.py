@@ -3,8 +3,9 @@
     python -m workers.replay [QUERY]
 
 QUERY is Temporal's list filter; without one, every workflow of ours that Temporal remembers. Needs the settings of a
-worker, touches neither book nor chain. Says one JSON document: how many histories were replayed, and the failures
-by workflow id. Exit 1 where there are any: code that fails here must not be deployed over running executions.
+worker, touches neither book nor chain. The last line is one JSON document: how many histories were replayed, and the
+failures by workflow id; before it the SDK may warn. Exit 1 where there are any: code that fails here must not be
+deployed over running executions.
 """
 
 import asyncio
@@ -38,7 +39,7 @@ async def replay(client: Client, query: str) -> tuple[int, dict[str, str]]:
 
 async def _main(query: str) -> int:
     count, failures = await replay(await connect(load_settings()), query)
-    sys.stdout.write(json.dumps({"replayed": count, "failures": failures}, indent=2) + "\n")
+    sys.stdout.write(json.dumps({"replayed": count, "failures": failures}) + "\n")
     return 1 if failures else 0
 
 

@@ -20,4 +20,7 @@ class Custodian(Protocol):
         """Errors: SIGNING_UNAVAILABLE (retried), KEY_ACCESS_DENIED (final)."""
 
     async def sign(self, wallet: Wallet, message: bytes) -> bytes:
-        """The signature over `message`. Errors: SIGNING_UNAVAILABLE (retried), KEY_ACCESS_DENIED (final)."""
+        """The signature over `message`.
+
+        Errors: SIGNING_UNAVAILABLE (retried), KEY_ACCESS_DENIED, SEALED_KEY_BROKEN (final).
+        """

@@ -15,7 +15,7 @@ SEED = 4  # any; a failing one is told with the drill, and replays it
 @pytest.mark.timeout(600)
 async def test_the_quick_drills_find_no_violation(tmp_path: Path) -> None:
     quick = [one for one in all_drills() if one.quick]
-    report: Report = await run(quick, BOTH, SEED, 0, tmp_path, lambda _: None)
+    report: Report = await run(quick, BOTH, SEED, 0, tmp_path, lambda _: None, lambda _: None)
     wrong = [(one.fault, one.venue, one.seed, one.violations, one.broke) for one in report.outcomes if not one.good]
     assert wrong == []
     played = {(one.fault, one.venue) for one in report.outcomes}

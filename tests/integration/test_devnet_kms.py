@@ -4,7 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import httpx
 import pytest
@@ -92,16 +92,20 @@ def test_a_tampered_ciphertext_is_refused(kms: "KMSClient", key_id: str) -> None
         assert code(refused) == "InvalidCiphertextException"
 
 
-def test_a_disabled_key_does_nothing_until_it_is_enabled(kms: "KMSClient", key_id: str) -> None:
+@pytest.mark.parametrize("by", ["KeyId", "Arn"])
+def test_a_disabled_key_does_nothing_until_it_is_enabled(
+    kms: "KMSClient", key_id: str, by: Literal["KeyId", "Arn"]
+) -> None:
+    named = kms.describe_key(KeyId=key_id)["KeyMetadata"][by]
     blob = kms.encrypt(KeyId=key_id, Plaintext=b"secret")["CiphertextBlob"]
-    kms.disable_key(KeyId=key_id)
+    kms.disable_key(KeyId=named)
     with pytest.raises(ClientError) as refused:
         kms.decrypt(KeyId=key_id, CiphertextBlob=blob)
     assert code(refused) == "DisabledException"
     with pytest.raises(ClientError) as refused:
         kms.generate_data_key(KeyId=key_id, KeySpec="AES_256")
     assert code(refused) == "DisabledException"
-    kms.enable_key(KeyId=key_id)
+    kms.enable_key(KeyId=named)
     assert kms.decrypt(KeyId=key_id, CiphertextBlob=blob)["Plaintext"] == b"secret"
 
 

@@ -11,7 +11,7 @@ from eth_utils.crypto import keccak
 from solders.pubkey import Pubkey
 from solders.signature import Signature as SolanaSignature
 
-from domain.errors import KeyAccessDenied
+from domain.errors import KeyAccessDenied, SealedKeyBroken
 from domain.fees import Offer
 from domain.wallets import Wallet
 from infra.chains.evm.transaction import CURVE_ORDER, Transaction, message, read, seal
@@ -68,7 +68,7 @@ async def test_signing_again_gives_the_same_signature(custodian: KmsEnvelope, fa
 @pytest.mark.parametrize(("family", "other"), [("evm", "solana"), ("solana", "evm")])
 async def test_a_record_of_one_family_opens_as_no_other(custodian: KmsEnvelope, family: str, other: str) -> None:
     wallet = await made(custodian, family)
-    with pytest.raises(KeyAccessDenied):
+    with pytest.raises(SealedKeyBroken):
         await custodian.sign(replace(wallet, family=other), b"message")
 
 
@@ -80,13 +80,13 @@ def exchanged(one: Mapping[str, str], other: Mapping[str, str], *names: str) -> 
 async def test_the_record_of_another_wallet_does_not_open(custodian: KmsEnvelope, names: tuple[str, ...]) -> None:
     wallet, other = await made(custodian, "evm"), await made(custodian, "evm", "wal_two")
     mixed = exchanged(wallet.sealed_key, other.sealed_key, *names)
-    with pytest.raises(KeyAccessDenied):
+    with pytest.raises(SealedKeyBroken):
         await custodian.sign(replace(wallet, sealed_key=mixed), b"message")
 
 
 async def test_a_key_that_is_not_its_addresss_signs_nothing(custodian: KmsEnvelope) -> None:
     wallet = replace(await made(custodian, "evm"), address=PAYMENT.to)
-    with pytest.raises(KeyAccessDenied, match="not the key of its address"):
+    with pytest.raises(SealedKeyBroken, match="not the key of its address"):
         await custodian.sign(wallet, b"message")
 
 

@@ -23,6 +23,7 @@ from infra.venues.protocol import Known, Sent, Unsigned
 from infra.venues.uniswap.calldata import decode
 from infra.venues.uniswap.venue import UniswapVenue
 from tests.world.anvil import Anvil
+from tests.world.conditions import until
 from tests.world.evm_account import EvmAccount
 from tests.world.uniswap_trader import ANVIL, ETH, FINAL_BLOCKS, USDC, WETH, UniswapTrader
 
@@ -335,6 +336,7 @@ async def test_a_transaction_that_is_not_final_is_not_settled(evm: Anvil, trader
     with pytest.raises(SettlementUnreadable, match="does not show"):
         await trader.venue.settle(sent, leg)
     await trader.send(sent)
+    await until(lambda: evm.rpc("eth_getTransactionReceipt", sent.venue_ref))  # a node may take a moment to show it
     with pytest.raises(SettlementUnreadable, match="to be final"):
         await trader.venue.settle(sent, leg)
     await evm.mine(FINAL_BLOCKS)

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from domain.errors import KeyAccessDenied, SigningUnavailable
+from domain.errors import KeyAccessDenied, SealedKeyBroken, SigningUnavailable
 from domain.identity import canonical
 from domain.wallets import Wallet
 from infra.custody.kms_envelope.curves import CURVES, SECRET_BYTES, Curve
@@ -42,6 +42,10 @@ _PASSING = {
 }
 
 
+# What KMS says of a ciphertext that was changed, or sealed in another context, or by another key. Source: the same.
+_BROKEN = {"InvalidCiphertextException", "IncorrectKeyException"}
+
+
 class KmsEnvelope:
     """Keys exist in the clear inside one method call, in a buffer that is wiped on the way out."""
 
@@ -66,7 +70,7 @@ class KmsEnvelope:
     async def sign(self, wallet: Wallet, message: bytes) -> bytes:
         """The signature of the wallet's family, the same each time: 64 bytes for `solana`, 65 for `evm`.
 
-        Errors: SIGNING_UNAVAILABLE (retried), KEY_ACCESS_DENIED (final).
+        Errors: SIGNING_UNAVAILABLE (retried), KEY_ACCESS_DENIED, SEALED_KEY_BROKEN (final).
         """
         # The context is rebuilt from whose wallet this is, so another wallet's sealed key does not open here.
         curve = _curve(wallet.family)
@@ -104,9 +108,9 @@ class KmsEnvelope:
                     sealed["nonce"], sealed["ciphertext"], _associated(context), secret
                 )
             except (InvalidTag, ValueError):
-                raise KeyAccessDenied(f"the sealed key of {wallet.id} was changed or belongs elsewhere") from None
+                raise SealedKeyBroken(f"the sealed key of {wallet.id} was changed or belongs elsewhere") from None
             if curve.address(secret) != wallet.address:
-                raise KeyAccessDenied(f"the sealed key of {wallet.id} is not the key of its address")
+                raise SealedKeyBroken(f"the sealed key of {wallet.id} is not the key of its address")
             return curve.sign(secret, message)
 
 
@@ -128,7 +132,7 @@ def _unpacked(sealed: Mapping[str, str]) -> dict[str, bytes]:
     try:
         return {name: base64.b64decode(sealed[name], validate=True) for name in ("data_key", "nonce", "ciphertext")}
     except (KeyError, ValueError):
-        raise KeyAccessDenied("the sealed key's record is incomplete") from None
+        raise SealedKeyBroken("the sealed key's record is incomplete") from None
 
 
 @contextmanager
@@ -151,6 +155,8 @@ def _meaning() -> Iterator[None]:
         status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         if code in _PASSING or status >= 500 or status == 429:
             raise SigningUnavailable(f"the key service answered {code or status}") from None
+        if code in _BROKEN:
+            raise SealedKeyBroken(f"the key service does not open the sealed key: {code}") from None
         raise KeyAccessDenied(f"the key service refused with {code or status}") from None
     except NoCredentialsError:
         raise KeyAccessDenied("no credentials for the key service: give this process an AWS role or key") from None

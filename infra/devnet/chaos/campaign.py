@@ -29,6 +29,7 @@ HEALED_WITHIN_S = 300
 START_ORDER = ("postgres", "temporal", "kms", "solana", "evm", "kalshi", "jupiter")
 
 Say = Callable[[str], None]
+Keep = Callable[["Report"], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,34 +67,47 @@ class Report:
 
 
 async def run(
-    drills: Sequence[Drill], venues: Sequence[str], seed: int, minutes: float, state: Path, say: Say
+    drills: Sequence[Drill], venues: Sequence[str], seed: int, minutes: float, state: Path, say: Say, keep: Keep
 ) -> Report:
-    """At least one round; in round n every drill has the seed `seed` + n. Each round begins with a fresh world."""
+    """One round of all, then more until time is up; in round n every drill has the seed `seed` + n.
+
+    Each round begins with a fresh world, and drills that want one of their own get it. `keep` gets the report as
+    it stands after every drill: hours of drills shall not be lost with the process that plays them.
+    """
     began = time.monotonic()
     report = Report(seed, datetime.now(UTC))
-    together = [one for one in drills if not one.alone]
+
+    def heard(outcome: Outcome) -> None:
+        report.outcomes.append(outcome)
+        report.seconds = time.monotonic() - began
+        said = "good" if outcome.good else f"NOT GOOD, {len(outcome.violations)} violations"
+        told = f"{outcome.fault} on {outcome.venue}, seed {outcome.seed}: {outcome.title}: {said}"
+        say(f"{len(report.outcomes)}: {told}, {outcome.seconds:.0f} s")
+        keep(report)
+
+    groups = [[one for one in drills if not one.alone], *([one] for one in drills if one.alone)]
     number = 0
     while number == 0 or time.monotonic() - began < minutes * 60:
-        for group in [together, *([one] for one in drills if one.alone)]:
-            if group:
-                await _play_all(group, venues, seed + number, state / f"{number}-{group[0].fault}", report, say)
+        until = began + minutes * 60 if number else float("inf")
+        for place, group in enumerate(groups):
+            order = [(one, venue) for one in group for venue in one.venues if venue in venues]
+            if order and time.monotonic() < until:
+                await _play_all(order, seed + number, state / f"{number}-{place}", until, say, heard)
         number += 1
-        report.seconds = time.monotonic() - began
     return report
 
 
 async def _play_all(
-    drills: Sequence[Drill], venues: Sequence[str], seed: int, state: Path, report: Report, say: Say
+    order: list[tuple[Drill, str]], seed: int, state: Path, until: float, say: Say, heard: Callable[[Outcome], None]
 ) -> None:
-    order = [(one, venue) for one in drills for venue in one.venues if venue in venues]
+    """In one world, until a time of the monotonic clock."""
     random.Random(seed).shuffle(order)  # noqa: S311 - what one drill leaves behind shall not always meet the same next
-    if not order:
-        return
     say("starting an embedded world")
     async with opened(state, seed) as (world, http):
         for one, venue in order:
-            say(f"{one.fault} on {venue}: {one.title}")
-            report.outcomes.append(await play(one, venue, seed, world, http))
+            if time.monotonic() >= until:
+                return
+            heard(await play(one, venue, seed, world, http))
 
 
 @asynccontextmanager
@@ -118,6 +132,7 @@ async def play(one: Drill, venue: str, seed: int, world: World, http: httpx.Asyn
     began = time.monotonic()
     rng = random.Random(f"{seed}/{one.fault}/{venue}")  # noqa: S311 - faults shall replay
     scene = Scene(world, http, records_at(venue, world.url(venue), http), rng)
+    judged = set(_sent(world))  # in the drill that sent it
     broke = None
     try:
         async with asyncio.timeout(one.within_s):
@@ -126,9 +141,10 @@ async def play(one: Drill, venue: str, seed: int, world: World, http: httpx.Asyn
         broke = f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-3)}"
     await heal(scene)
     stuck = await _settle_down(scene)
-    sent = {**world.proxies["solana"].log.sent(), **world.proxies["evm"].log.sent()}
+    sent = _sent(world)
     violations = await judge(scene.database, scene.lanes, sent)
-    violations += unknown_payloads(sent, await _known(scene.database))
+    fresh = {sha256: times for sha256, times in sent.items() if sha256 not in judged | scene.unbooked}
+    violations += unknown_payloads(fresh, await _known(scene.database))
     if stuck:
         violations.append(Violation("I2", stuck))
     triggers = sum(len(lane.fired) for lane in scene.lanes)
@@ -167,6 +183,10 @@ async def _settle_down(scene: Scene) -> str | None:
     except AssertionError as error:
         return str(error)
     return None
+
+
+def _sent(world: World) -> dict[str, list[datetime]]:
+    return {**world.proxies["solana"].log.sent(), **world.proxies["evm"].log.sent()}
 
 
 async def _known(url: str) -> set[str]:

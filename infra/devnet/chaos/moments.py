@@ -1,7 +1,7 @@
 """Moments in the product's own transactions, without touching its code: triggers in Postgres, made for one drill."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -68,6 +68,32 @@ async def held(url: str, table: str, condition: str) -> AsyncIterator[Moment]:
                 await asyncio.gather(watching, return_exceptions=True)
             holder.terminate()  # and with it the lock
             await _remove(url, name, table)
+
+
+@asynccontextmanager
+async def failing(
+    url: str, table: str, condition: str, sqlstate: str, times: int
+) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+    """The next `times` writes of a matching row fail with `sqlstate`. Yields what tells how many have failed.
+
+    Source of the states: PostgreSQL 18, Appendix A.
+    """
+    name = f"chaos_{next(_numbers)}"
+    # A sequence's count outlives the rollback of what it counts.
+    count = f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {name}_count"  # noqa: S608 - our own name
+    async with connected(url) as connection:
+
+        async def failed() -> int:
+            return min(times, int(await connection.fetchval(count)))
+
+        await connection.execute(f"CREATE SEQUENCE {name}_count")
+        try:
+            action = f"IF nextval('{name}_count') <= {times} THEN RAISE 'drill' USING ERRCODE = '{sqlstate}'; END IF"
+            await _install(connection, name, table, condition, action)
+            yield failed
+        finally:
+            await _remove(url, name, table)
+            await connection.execute(f"DROP SEQUENCE {name}_count")
 
 
 async def _watch(connection: Any, key: int, moment: Moment) -> None:

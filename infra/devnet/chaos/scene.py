@@ -1,6 +1,7 @@
 """Where a drill plays: an embedded world behind its proxies, one of its chains, and who acts there."""
 
 import asyncio
+import json
 import random
 import secrets
 from collections.abc import Awaitable, Callable
@@ -22,9 +23,11 @@ from infra.devnet.chaos.verdict import FINAL
 from infra.devnet.proxy.arming import Armed
 from infra.devnet.proxy.http import HttpFaultProxy
 from infra.devnet.proxy.upstreams import Proxies
+from infra.devnet.toolchain import temporal_binary
 from infra.devnet.world import World
 
 LOOK_EVERY_S = 0.1
+COMMAND_TIMEOUT_S = 60
 
 
 class NotReached(AssertionError):
@@ -34,13 +37,15 @@ class NotReached(AssertionError):
 @dataclass(slots=True)
 class Scene:
     """`rng` is seeded by the drill's seed, and all chance comes from it. `figures` is for what a drill measures, by
-    names that end in their unit."""
+    names that end in their unit. `unbooked` are SHA-256 of payloads whose rows a drill took from the book itself, by
+    putting back an older one."""
 
     world: World
     http: httpx.AsyncClient
     records: ChainRecords
     rng: random.Random
     lanes: list[Lane] = field(default_factory=list)
+    unbooked: set[str] = field(default_factory=set)
     figures: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -117,8 +122,34 @@ class Scene:
     def held(self, table: str, condition: str) -> AbstractAsyncContextManager[Moment]:
         return moments.held(self.database, table, condition)
 
+    def failing(
+        self, table: str, condition: str, sqlstate: str, times: int
+    ) -> AbstractAsyncContextManager[Callable[[], Awaitable[int]]]:
+        return moments.failing(self.database, table, condition, sqlstate, times)
+
     async def rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
         return await database.rows(self.database, sql, *values)
+
+    async def temporal_cli(self, *arguments: str) -> Any:
+        """What Temporal's own command line says, as JSON where it says any, straight to the server's port: the tool
+        of operators, and of whoever else gets there. Errors: NotReached, where it refuses.
+        """
+        binary = await asyncio.to_thread(temporal_binary)
+        where = ("--address", self.world.env["TEMPORAL_ADDRESS"], "--namespace", self.world.env["TEMPORAL_NAMESPACE"])
+        plain = ("--output", "json", "--disable-config-file", "--disable-config-env")
+        pipe = asyncio.subprocess.PIPE
+        child = await asyncio.create_subprocess_exec(binary, *arguments, *where, *plain, stdout=pipe, stderr=pipe)
+        try:
+            async with asyncio.timeout(COMMAND_TIMEOUT_S):
+                said, complained = await child.communicate()
+        finally:
+            if child.returncode is None:
+                child.kill()
+        self.check(child.returncode == 0, f"temporal {' '.join(arguments)}: {complained.decode().strip()}")
+        try:
+            return json.loads(said)
+        except ValueError:
+            return said.decode()
 
     async def kill(self, *names: str) -> None:
         """kill -9, all at once; they stay down until `restart`."""

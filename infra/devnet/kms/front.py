@@ -90,6 +90,8 @@ class Front:
 
     def _answer(self, operation: str, region: str, authorization: str, asked: JsonObject) -> JsonObject:
         key = self._checked_key(operation, region, asked)
+        if key is not None and asked.get("KeyId") == key.arn:
+            asked["KeyId"] = key.id  # moto finds a key by its ARN in some operations only
         dry_run = bool(asked.pop("DryRun", False))
         if dry_run and operation in DRY_RUN_REFUSED_UNTRIED:
             raise refusals.dry_run()

@@ -45,7 +45,7 @@ def _wrong(lane: Lane, rule: str, other: Lane, strangers: str, expired: str) -> 
     for body in _bad_bodies(good):
         yield ("POST", "/rules", body, _headers(lane.key), REFUSED)
     yield ("POST", "/rules", json.dumps(good).encode(), {**_headers(lane.key), "Content-Type": "text/xml"}, REFUSED)
-    for key in ("", "a b", "k" * 256, "schlüssel".encode().decode("latin-1")):
+    for key in ("", "a b", "k" * 256):
         yield ("POST", f"/rules/{rule}/trigger", b"", {**_headers(lane.key), "Idempotency-Key": key}, REFUSED)
     for path in (f"/rules/{strangers}/trigger", "/rules/rul_%27%20OR%201=1/trigger", "/rules/..%2Fadmin/trigger"):
         yield (*_posted(lane, path, None), ABSENT)
@@ -121,7 +121,8 @@ def _posted(lane: Lane, path: str, body: object) -> tuple[str, str, bytes, dict[
 
 
 def _headers(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}", "Idempotency-Key": "bad-input", "Content-Type": "application/json"}
+    authorization = {"Authorization": f"Bearer {key}"} if key else {}
+    return {**authorization, "Idempotency-Key": "bad-input", "Content-Type": "application/json"}
 
 
 async def _expired(scene: Scene, lane: Lane) -> str:
