@@ -13,7 +13,7 @@ from infra.devnet.world import World
 
 GWEI = 10**9
 
-# Of a first payload: more often than the world makes blocks, so that each has the fee that is set.
+# More often than the world makes blocks: the node takes a fee for the next block alone, and lets it fall after that.
 SET_FEE_EVERY_S = 0.1
 
 
