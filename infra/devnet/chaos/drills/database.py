@@ -111,7 +111,7 @@ async def a_table_is_locked(scene: Scene) -> None:
     async with connected(scene.database) as other, other.transaction():
         await other.execute("LOCK TABLE attempt IN ACCESS EXCLUSIVE MODE")
         execution = await lane.fire()
-        await scene.reaches(execution, "LOCKED")
+        await scene.reaches(execution, "PREFLIGHT")  # the lock compares book and chain, and reads what was signed
         await asyncio.sleep(REFUSING_S)
     await scene.ends(execution)
 
