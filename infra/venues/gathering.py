@@ -49,6 +49,7 @@ class GatheredLookUps:
         self._callers: list[_Caller] = []
         self._batches: asyncio.Task[None] | None = None
         self._last_began = float("-inf")
+        self._last_size = 0  # payloads of the last batch
 
     async def look_up(self, sent: tuple[Sent, ...]) -> tuple[Sighting, ...]:
         """The fate of each, in order; UNKNOWN for all of a batch that failed. Of nothing: a wait for the next batch."""
@@ -63,18 +64,17 @@ class GatheredLookUps:
         """Batch after batch, as long as somebody waits."""
         loop = asyncio.get_running_loop()
         while self._callers:
-            every_s = self._every_s if self._waiting() < MANY else self._many_every_s
+            # By the last batch: who is first to ask again does not know yet how many will.
+            every_s = self._every_s if self._last_size < MANY else self._many_every_s
             await asyncio.sleep(max(0.0, self._last_began + every_s - loop.time()))
             self._last_began = loop.time()
             batch = self._next_batch()
+            self._last_size = sum(len(caller.sent) for caller in batch)
             sightings = iter(await self._asked(tuple(one for caller in batch for one in caller.sent)))
             for caller in batch:
                 own = tuple(next(sightings) for _ in caller.sent)
                 if not caller.answer.done():  # cancelled meanwhile
                     caller.answer.set_result(own)
-
-    def _waiting(self) -> int:
-        return sum(len(caller.sent) for caller in self._callers)
 
     def _next_batch(self) -> list[_Caller]:
         """Who waits longest, as many as fit; one caller always does. Who has left is forgotten."""

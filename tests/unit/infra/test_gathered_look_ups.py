@@ -9,7 +9,7 @@ from domain.attempts import Fate, Sighting
 from domain.errors import ChainUnavailable
 from domain.intents import Slot
 from infra.venues import gathering
-from infra.venues.gathering import GatheredLookUps
+from infra.venues.gathering import MANY, GatheredLookUps
 from infra.venues.protocol import Sent
 
 AN_HOUR_S = 3_600.0
@@ -68,6 +68,16 @@ async def test_the_next_batch_waits_for_its_time(venue: Asked) -> None:
     early = asyncio.create_task(gathered.look_up((sent("early"),)))
     await turns()
     assert venue.batches == [["at once"]]
+    early.cancel()
+
+
+async def test_after_a_batch_of_many_even_the_first_few_who_ask_again_wait_for_the_others(venue: Asked) -> None:
+    gathered = GatheredLookUps(venue, every_s=0, many_every_s=AN_HOUR_S)
+    venue.open.set()
+    await gathered.look_up(tuple(sent(f"{no}") for no in range(MANY)))
+    early = asyncio.create_task(gathered.look_up((sent("early"),)))
+    await turns()
+    assert len(venue.batches) == 1
     early.cancel()
 
 

@@ -111,7 +111,12 @@ async def a_table_is_locked(scene: Scene) -> None:
     async with connected(scene.database) as other, other.transaction():
         await other.execute("LOCK TABLE attempt IN ACCESS EXCLUSIVE MODE")
         execution = await lane.fire()
-        await scene.reaches(execution, "PREFLIGHT")  # the lock compares book and chain, and reads what was signed
+
+        async def met() -> bool:
+            waits = "SELECT 1 FROM pg_locks WHERE relation = 'attempt'::regclass AND NOT granted"
+            return bool(await scene.rows(waits))
+
+        await scene.until(met, "a step to wait for the table")
         await asyncio.sleep(REFUSING_S)
     await scene.ends(execution)
 

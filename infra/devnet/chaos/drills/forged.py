@@ -13,6 +13,7 @@ from infra.devnet.proxy.modes import Delay, DropBefore
 HIT_WITHIN_S = 60
 SLOW_S = 4.5
 RETRIES = 10
+OPENING = "TrentService.Decrypt"
 
 
 @drill("F02", "the API dies between starting and answering; the client asks ten times", guards=("G4",), quick=True)
@@ -112,11 +113,34 @@ async def said_to_be_locked(scene: Scene) -> None:
     scene.check(not await _signed(scene, execution), "something was signed under a lease that was made up")
 
 
+@drill("F22", "a signature is said to have failed while it is made", guards=("G2", "G5"))
+async def said_to_have_failed(scene: Scene) -> None:
+    """The execution ends without it, and the body that still signs finds nowhere to store what it signed."""
+    lane = await scene.lane()
+    slow = scene.proxies["kms"].arm(Delay(SLOW_S), name=OPENING, times=1)
+    since = scene.proxies["kms"].log.count
+    execution = await lane.fire()
+    async with asyncio.timeout(HIT_WITHIN_S):
+        await slow.hit()
+    workflow = await scene.workflow_id(execution)
+    signing = await under_way(scene, workflow, "sign")
+    await scene.temporal_cli("activity", "fail", "--activity-id", signing, "--workflow-id", workflow)
+    await scene.ends(execution, "BLOCKED")
+    scene.check(scene.proxies["kms"].log.calls(OPENING, since)[0].duration_s is None, "the key was opened before that")
+
+    async def opened() -> bool:
+        return scene.proxies["kms"].log.calls(OPENING, since)[0].duration_s is not None
+
+    await scene.until(opened, "the body that still signs to open its key")
+    await scene.ends(await lane.fire())
+    scene.check(not await _signed(scene, execution), "a signature was stored for what was over")
+
+
 @drill("F22", "a signature is said to exist: everything halts, until it is compared", guards=("G5", "G12"), alone=True)
 async def said_to_be_signed(scene: Scene) -> None:
     lane = await scene.lane()
     since = scene.node.log.count
-    away = scene.proxies["kms"].arm(DropBefore(), name="TrentService.Decrypt")
+    away = scene.proxies["kms"].arm(DropBefore(), name=OPENING)
     execution = await lane.fire()
     workflow = await scene.workflow_id(execution)
     signing = await under_way(scene, workflow, "sign")
