@@ -80,7 +80,7 @@ async def run(
     def heard(outcome: Outcome) -> None:
         report.outcomes.append(outcome)
         report.seconds = time.monotonic() - began
-        said = "good" if outcome.good else f"NOT GOOD, {len(outcome.violations)} violations"
+        said = "good" if outcome.good else f"NOT GOOD, {len(outcome.violations)} violations, {_first_line(outcome)}"
         told = f"{outcome.fault} on {outcome.venue}, seed {outcome.seed}: {outcome.title}: {said}"
         say(f"{len(report.outcomes)}: {told}, {outcome.seconds:.0f} s")
         keep(report)
@@ -108,6 +108,10 @@ async def _play_all(
             if time.monotonic() >= until:
                 return
             heard(await play(one, venue, seed, world, http))
+
+
+def _first_line(outcome: Outcome) -> str:
+    return outcome.broke.partition("\n")[0] if outcome.broke else "it came to its fault"
 
 
 @asynccontextmanager

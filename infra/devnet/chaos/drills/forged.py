@@ -16,7 +16,7 @@ RETRIES = 10
 OPENING = "TrentService.Decrypt"
 
 
-@drill("F02", "the API dies between starting and answering; the client asks ten times", guards=("G4",), quick=True)
+@drill("F02", "the API dies between starting and answering; the client asks ten times", guards=("G4",))
 async def dies_before_it_answers(scene: Scene) -> None:
     lane = await scene.lane()
     rule, key = await lane.rule(), f"drill-{scene.rng.getrandbits(64):x}"

@@ -61,7 +61,7 @@ async def key_service_is_away(scene: Scene) -> None:
     await scene.ends(execution)
 
 
-@drill("F52", "the key is disabled, and enabled again", guards=("G6", "G11"), quick=True)
+@drill("F52", "the key is disabled, and enabled again", guards=("G6", "G11"))
 async def key_is_disabled(scene: Scene) -> None:
     lane = await scene.lane()
     kms, key = client(scene.world.url("kms")), scene.world.env["TRIPWIRE_KMS_KEY_ID"]
@@ -75,7 +75,7 @@ async def key_is_disabled(scene: Scene) -> None:
     await scene.ends(await lane.fire())
 
 
-@drill("F53", "two wallets' sealed keys are swapped", guards=("G11",), quick=True)
+@drill("F53", "two wallets' sealed keys are swapped", guards=("G11",))
 async def sealed_keys_are_swapped(scene: Scene) -> None:
     lanes = [await scene.lane(), await scene.lane()]
     await scene.rows(

@@ -64,7 +64,7 @@ async def killed_after_allocating(scene: Scene) -> None:
         scene.check(counted["next"] == len(await lane.records.landed(lane.address)), "there is no gap in the nonces")
 
 
-@drill("F05", "signers die after they signed, inside storing it", guards=("G1", "G2"), quick=True)
+@drill("F05", "signers die after they signed, inside storing it", guards=("G1", "G2"))
 async def killed_while_storing(scene: Scene) -> None:
     lane, signers = await scene.lane(), scene.of_kind("signer")
     unsealed, calls = scene.proxies["kms"].log.count, scene.node.log.count
@@ -82,7 +82,7 @@ async def killed_while_storing(scene: Scene) -> None:
         scene.check(after["nonce"] == before["nonce"], "the same nonce was signed again")
 
 
-@drill("F06", "executor and signer die after the payload is stored, before it is sent", guards=("G1", "G2"), quick=True)
+@drill("F06", "executor and signer die after the payload is stored, before it is sent", guards=("G1", "G2"))
 async def killed_before_the_send(scene: Scene) -> None:
     lane = await scene.lane()
     async with scene.committed("attempt", f"NEW.wallet_id = '{lane.wallet_id}' AND NEW.state = 'SIGNED'") as signed:

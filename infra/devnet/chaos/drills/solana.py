@@ -172,7 +172,7 @@ LIES = (
 )
 
 
-@drill("F43", "Jupiter writes what the owner did not ask for", venues=("solana",), guards=("G9", "G11"), quick=True)
+@drill("F43", "Jupiter writes what the owner did not ask for", venues=("solana",), guards=("G9", "G11"))
 async def lying_quotes(scene: Scene) -> None:
     lane, jupiter = await scene.lane(), scene.world.url("jupiter")
     try:

@@ -109,7 +109,7 @@ async def fired_at_once_with_many_keys(scene: Scene) -> None:
     await scene.ends(execution)
 
 
-@drill("F54", "two watchers see the same crossing at the same time", guards=("G4",), quick=True)
+@drill("F54", "two watchers see the same crossing at the same time", guards=("G4",))
 async def crossing_seen_twice(scene: Scene) -> None:
     lane = await scene.lane()
     market = f"DRILL-{scene.rng.getrandbits(32):08X}"
