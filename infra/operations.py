@@ -135,7 +135,7 @@ class Operations:
     async def _counts(self, venue: Venue | None, wallet: Wallet) -> tuple[int, int] | None:
         """The next nonce by the book, and by the chain's count. None: not counted, or not known.
 
-        A book that has signed nothing yet agrees with any count: it begins at the chain's.
+        A wallet's key is born in the signer: of one that has signed nothing yet the book expects none.
         """
         if venue is None or not venue.sequential:
             return None
@@ -143,8 +143,7 @@ class Operations:
             on_chain = int((await venue.slot(wallet)).nonce)
         except TripwireError:
             return None
-        booked = await self._wallets.next_nonce(wallet.id)
-        return on_chain if booked is None else booked, on_chain
+        return await self._wallets.next_nonce(wallet.id) or 0, on_chain
 
     async def _in_flight(self, lease: Lease, wallet: Wallet) -> str:
         if lease.holder:
