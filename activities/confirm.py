@@ -11,7 +11,7 @@ from domain.attempts import MAX_ATTEMPTS, AttemptState, Move, Sighting, next_mov
 from domain.errors import BookBehind
 from domain.executions import Execution
 from domain.lifecycle import FINAL
-from infra.db.attempts import Attempt, Attempts
+from infra.db.attempts import Attempt, Attempts, families_of_open
 from infra.db.executions import Executions
 from infra.db.ledger import Ledger
 from infra.venues.gathering import GatheredLookUps
@@ -50,8 +50,9 @@ class Confirm:
             if not signed:
                 raise BookBehind(f"{execution.id} is to be confirmed, but was never signed")
             leg = legs[signed[-1].leg_no - 1]
+            seen = await self._look(execution, signed)
             signed = [attempt for attempt in signed if attempt.leg_no == leg.no]
-            sightings = await self._look(execution, signed)
+            sightings = [seen[attempt.id] for attempt in signed]
             tries = tuple(a.tried(s) for a, s in zip(signed, sightings, strict=True))
             move = next_move(tries, datetime.now(UTC), MAX_ATTEMPTS[leg.kind], replace_from)
             if move is Move.SETTLE and leg is not legs[-1]:
@@ -67,11 +68,14 @@ class Confirm:
                 foreign = any(sighting.foreign for sighting in sightings)
                 return Finding(move, leg.no, len(signed), sightings[-1].detail, foreign)
 
-    async def _look(self, execution: Execution, attempts: list[Attempt]) -> list[Sighting]:
-        """A sighting for each: recorded where it is final, asked anew where it is not, at the pace of all."""
-        open_attempts = [attempt for attempt in attempts if attempt.open]
-        asked = await self._look_ups[execution.order.venue].look_up(tuple(a.sent for a in open_attempts))
-        fresh = {a.id: s for a, s in zip(open_attempts, asked, strict=True)}
-        if news := {a.id: fresh[a.id] for a in open_attempts if fresh[a.id].fate is not a.fate}:
+    async def _look(self, execution: Execution, signed: list[Attempt]) -> dict[str, Sighting]:
+        """A sighting for each, by id: recorded where it is final, asked anew where it is not, at the pace of all.
+
+        Of every leg: a signer that slept while its leg ended may have stored a replacement there since.
+        """
+        asked = families_of_open(signed)
+        told = await self._look_ups[execution.order.venue].look_up(tuple(a.sent for a in asked))
+        fresh = {a.id: s for a, s in zip(asked, told, strict=True) if a.open}
+        if news := {a.id: fresh[a.id] for a in signed if a.id in fresh and fresh[a.id].fate is not a.fate}:
             await self._attempts.note_fates(execution, news)
-        return [fresh.get(a.id) or Sighting(a.fate, a.succeeded, detail=a.detail) for a in attempts]
+        return {a.id: fresh.get(a.id) or Sighting(a.fate, a.succeeded, detail=a.detail) for a in signed}

@@ -157,7 +157,21 @@ def attribute_restored(seen: Seen) -> Finding:
     return Finding(Cause.AGREES if agrees else Cause.BEHIND, seen)
 
 
-def taken_back(sighting: Sighting) -> bool:
-    """Whether a payload that was final is no longer there. A look-up that fails says nothing, and one that is
-    in a block again only has to ripen."""
-    return sighting.fate is Fate.DEAD or (sighting.fate is Fate.PENDING and not sighting.seen)
+def taken_back(sighting: Sighting, landed_in: int) -> bool:
+    """Whether a payload that was final in the block `landed_in` is no longer there.
+
+    It is dead, or absent to a node that is that far by its own clock. A look-up that fails says nothing, and one
+    that is in a block again only has to ripen. Solana's clock counts fewer blocks than slots: there only death counts,
+    which a blockhash reaches in a minute.
+    """
+    far_enough = sighting.head is not None and sighting.head >= landed_in
+    return sighting.fate is Fate.DEAD or (_absent(sighting) and far_enough)
+
+
+def behind(sighting: Sighting, landed_in: int) -> bool:
+    """Whether a node is not seen to be as far as the book: what it does not show, it may not know yet."""
+    return _absent(sighting) and not taken_back(sighting, landed_in)
+
+
+def _absent(sighting: Sighting) -> bool:
+    return sighting.fate is Fate.PENDING and not sighting.seen

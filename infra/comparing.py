@@ -16,6 +16,7 @@ from domain.reconciliation import (
     Seen,
     attribute,
     attribute_restored,
+    behind,
     taken_back,
 )
 from domain.wallets import Wallet
@@ -87,9 +88,20 @@ class Comparison:
         booked = await self._ledger.balances(wallet.id)
         return tuple(Line(asset, on_chain[asset.id].base, booked.get(asset.id, 0)) for asset in known)
 
-    async def _gone(self, payloads: Iterable[Payload], venue: Venue) -> tuple[Moved, ...]:
-        looked = await self._looked_up(payloads, venue)
-        return tuple(Moved(a.id, a.sent.venue_ref) for _, a, sighting in looked if taken_back(sighting))
+    async def _gone(self, settled: list[Payload], venue: Venue) -> tuple[Moved, ...]:
+        """What was settled and is not there any more. Errors: CHAIN_UNAVAILABLE (retried), by a node that is behind."""
+        landed_in = {payload.attempt_id: payload.landed_in for payload in settled}
+        found: list[Moved] = []
+        for _, attempt, sighting in await self._looked_up(settled, venue):
+            block, reference = landed_in[attempt.id], attempt.sent.venue_ref
+            assert block is not None, "what is settled landed in a block"  # noqa: S101
+            if behind(sighting, block):
+                raise ChainUnavailable(
+                    f"{reference} settled in {block}, and the node may not know it: {sighting.detail}"
+                )
+            if taken_back(sighting, block):
+                found.append(Moved(attempt.id, reference))
+        return tuple(found)
 
     async def _landed(self, payloads: Iterable[Payload], venue: Venue) -> tuple[Moved, ...]:
         found: list[Moved] = []

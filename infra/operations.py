@@ -14,7 +14,7 @@ from domain.operator_moves import OpenPayload, OperatorMove, Situation
 from domain.wallets import Wallet
 from infra import telemetry
 from infra.db import remedies
-from infra.db.attempts import Attempt, Attempts
+from infra.db.attempts import Attempt, Attempts, families_of_open
 from infra.db.executions import Executions
 from infra.db.leases import Lease, Leases
 from infra.db.ledger import Ledger
@@ -76,7 +76,7 @@ class Operations:
         # read after the look-up shows what the looked-up payloads took.
         lease = await self._leases.read(wallet.id)
         open_attempts = [attempt for attempt in attempts if attempt.open]
-        sightings = await _sightings(venue, open_attempts)
+        sightings = await _sightings(venue, attempts)
         on_chain = await _balances(venue, wallet)
         booked = await self._ledger.balances(wallet.id)
         in_flight = await self._in_flight(lease, wallet)
@@ -135,7 +135,7 @@ class Operations:
     async def _counts(self, venue: Venue | None, wallet: Wallet) -> tuple[int, int] | None:
         """The next nonce by the book, and by the chain's count. None: not counted, or not known.
 
-        A book that has signed nothing yet agrees with any count: it begins at the chain's.
+        A wallet's key is born in the signer: of one that has signed nothing yet the book expects none.
         """
         if venue is None or not venue.sequential:
             return None
@@ -143,8 +143,7 @@ class Operations:
             on_chain = int((await venue.slot(wallet)).nonce)
         except TripwireError:
             return None
-        booked = await self._wallets.next_nonce(wallet.id)
-        return on_chain if booked is None else booked, on_chain
+        return await self._wallets.next_nonce(wallet.id) or 0, on_chain
 
     async def _in_flight(self, lease: Lease, wallet: Wallet) -> str:
         if lease.holder:
@@ -154,12 +153,13 @@ class Operations:
 
 
 async def _sightings(venue: Venue | None, attempts: list[Attempt]) -> dict[str, Sighting]:
-    if not attempts:
+    """Of what is open, by attempt id."""
+    if not (asked := families_of_open(attempts)):
         return {}
     if venue is None:
-        return {attempt.id: Sighting(Fate.UNKNOWN, detail="this process serves no such venue") for attempt in attempts}
-    seen = await venue.look_up(tuple(attempt.sent for attempt in attempts))
-    return {attempt.id: sighting for attempt, sighting in zip(attempts, seen, strict=True)}
+        return {a.id: Sighting(Fate.UNKNOWN, detail="this process serves no such venue") for a in asked if a.open}
+    seen = await venue.look_up(tuple(attempt.sent for attempt in asked))
+    return {a.id: sighting for a, sighting in zip(asked, seen, strict=True) if a.open}
 
 
 async def _balances(venue: Venue | None, wallet: Wallet) -> dict[str, Amount] | None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -58,6 +58,16 @@ class Attempt:
         if self.signed_at is None:
             raise IntegrityBroken(f"{self.id} was never signed")
         return Try(self.attempt_no, self.slot.nonce, sighting, self.signed_at, self.last_sent_at)
+
+
+def families_of_open(attempts: Iterable[Attempt]) -> list[Attempt]:
+    """What to ask a venue about: all that is open, and what is over of the same nonce.
+
+    Beside the one that took its nonce a payload is seen to be dead; alone it looks like a stranger's doing.
+    """
+    signed = [attempt for attempt in attempts if attempt.state is AttemptState.SIGNED]
+    nonces = {attempt.slot.nonce for attempt in signed if attempt.open}
+    return [attempt for attempt in signed if attempt.slot.nonce in nonces]
 
 
 class Attempts:

@@ -39,6 +39,8 @@ async def declare_dead(tx: Transaction, task: Task, execution: Execution, dead: 
 async def adopt_nonce(tx: Transaction, wallet: Wallet, epoch: int, before: int, on_chain: int) -> None:
     """Move the wallet's next nonce from `before` to the chain's count. Errors: RACE_LOST (retried)."""
     await _nothing_in_flight(tx, wallet, epoch)
+    # A wallet that never signed has no row yet.
+    await tx.change("INSERT INTO account_nonce (wallet_id, next) VALUES (:w, 0) ON CONFLICT DO NOTHING", w=wallet.id)
     moved = await tx.change(
         "UPDATE account_nonce SET next = :after WHERE wallet_id = :w AND next = :before AND next < :after",
         w=wallet.id,

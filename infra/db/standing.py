@@ -18,10 +18,11 @@ MOST_PAYLOADS = 50
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """Names of a payload in the book."""
+    """Names of a payload in the book; `landed_in`: the block (slot) in which it settled, None where it did not."""
 
     execution_id: str
     attempt_id: str
+    landed_in: int | None
 
 
 class Standing:
@@ -89,10 +90,10 @@ class Standing:
     async def _payloads(self, condition: str, wallet_id: str, within: timedelta) -> list[Payload]:
         async with self._book.begin() as tx:
             rows: Sequence[RowMapping] = await tx.rows(
-                f"SELECT a.id, a.execution_id FROM attempt a {condition} > clock_timestamp() "  # noqa: S608
+                f"SELECT a.id, a.execution_id, s.slot FROM attempt a {condition} > clock_timestamp() "  # noqa: S608
                 "- make_interval(secs => :age) ORDER BY a.signed_at DESC LIMIT :limit",
                 w=wallet_id,
                 age=within.total_seconds(),
                 limit=MOST_PAYLOADS,
             )
-        return [Payload(row["execution_id"], row["id"]) for row in rows]
+        return [Payload(row["execution_id"], row["id"], row["slot"]) for row in rows]

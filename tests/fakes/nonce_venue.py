@@ -10,6 +10,7 @@ from typing import Any
 
 from domain.assets import BY_CHAIN
 from domain.attempts import Fate, Sighting
+from domain.errors import SettlementUnreadable
 from domain.intents import Intent, Leg, LegKind, Objection, Quote, Refusal, Slot, least_acceptable
 from domain.ledger import Settlement
 from domain.money import Amount, Asset
@@ -35,7 +36,8 @@ class NonceVenue:
     """An approval, then a swap of USDC for ETH.
 
     `waiting` are the kinds that stay in the pool until `mine`, `failing` those that fail in their block; `stuck`
-    says that what waits could be replaced, `shallow` that no block is final yet. `seen` is what was told to be in
+    says that what waits could be replaced, `shallow` that no block is final yet, `unreadable` that no settlement can
+    be read. `seen` is what was told to be in
     a block that is not final. `arriving` is called with the reference of all that arrives.
     """
 
@@ -50,6 +52,7 @@ class NonceVenue:
     failing: set[LegKind] = field(default_factory=set)
     stuck: bool = False
     shallow: bool = False
+    unreadable: bool = False
     refusals: tuple[Objection, ...] = ()
     arriving: Callable[[str], Awaitable[None]] | None = None
     built: int = 0
@@ -129,10 +132,12 @@ class NonceVenue:
         self.pool = {ref: one for ref, one in self.pool.items() if one["nonce"] >= self.accounts[one["from"]].count}
 
     async def look_up(self, sent: tuple[Sent, ...]) -> tuple[Sighting, ...]:
-        return tuple(self._look(one.venue_ref, _read(one.payload)) for one in sent)
+        """As the chain itself, it knows whose a used nonce is only from the payloads that it is asked about."""
+        asked = {one.venue_ref for one in sent}
+        return tuple(self._look(one.venue_ref, _read(one.payload), asked) for one in sent)
 
-    def _look(self, reference: str, sent: dict[str, Any]) -> Sighting:
-        ours = [ref for ref, one in self.mined.items() if _place(one) == _place(sent)]
+    def _look(self, reference: str, sent: dict[str, Any], asked: set[str]) -> Sighting:
+        ours = [ref for ref, one in self.mined.items() if ref in asked and _place(one) == _place(sent)]
         if ours and self.shallow:
             self.seen.update(ours)
             return Sighting(Fate.PENDING, seen=ours == [reference])
@@ -145,6 +150,8 @@ class NonceVenue:
         return Sighting(Fate.PENDING, raisable=self.stuck)
 
     async def settle(self, sent: Sent, leg: Leg) -> Settlement:
+        if self.unreadable:
+            raise SettlementUnreadable("as the test says")
         swapped = self.mined[sent.venue_ref]["succeeded"] and leg.kind is LegKind.SWAP
         sold = leg.intent.sell.base if swapped else 0
         bought = sold * WEI_PER_MICRO_USDC

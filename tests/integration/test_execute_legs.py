@@ -5,7 +5,10 @@ from temporalio.client import Client
 
 from domain.executions import Order
 from domain.intents import LegKind, Objection
+from infra.db.attempts import Attempts
 from infra.db.book import Book
+from infra.db.executions import Executions
+from infra.db.leases import Leases
 from infra.devnet.temporal import TemporalDev
 from tests.fakes.nonce_venue import ETH, GAS, USDC, NonceVenue
 from tests.integration.desk import DeskAt, working
@@ -85,6 +88,41 @@ async def test_of_a_stuck_payload_and_its_replacement_whichever_lands_settles_on
         "2 swap 0 nonce 1 LANDED",
     ]
     assert unstored == [], "what arrives is in the book already"
+    await _book_equals_chain(desk, order)
+
+
+@pytest.mark.parametrize("failing", [True, False], ids=["failed", "succeeded"])
+async def test_a_replacement_that_is_stored_after_the_original_landed_is_dead_and_holds_nothing_up(
+    desk: Desk, failing: bool
+) -> None:
+    """A signer that slept through it all wakes up under its lease, and stores what it has built."""
+    desk.venue.waiting = {LegKind.APPROVE, LegKind.SWAP}
+    desk.venue.failing = {LegKind.APPROVE} if failing else set()
+    desk.venue.unreadable = True
+    async with working(desk):
+        order = await desk.order()
+        await until(lambda: _arrived(desk, 1))
+        attempts = Attempts(desk.book)
+        execution = await Executions(desk.book).load(order.execution_id)
+        (original,) = await attempts.of_execution(order.execution_id)
+        epoch = (await Leases(desk.book).read(order.wallet_id)).epoch
+        leg = desk.venue.legs(execution.intent)[0]
+        asleep = await attempts.allocate(execution, epoch, leg, 2, original.slot, desk.venue, original)
+        desk.venue.mine(original.sent.venue_ref)
+
+        async def went_on() -> bool:
+            sql = "SELECT 1 FROM attempt WHERE id = :a AND fate = 'LANDED'"
+            return bool(await desk.rows(sql, a=original.id)) and (failing or len(desk.venue.received) == 2)
+
+        await until(went_on)
+        unsigned = await desk.venue.replace(original.sent)
+        await attempts.store(execution, epoch, asleep, desk.venue.seal(unsigned, b"late"), sequential=True)
+        if not failing:
+            desk.venue.mine(list(desk.venue.received)[1])
+        desk.venue.unreadable = False
+        assert (await desk.ending(order)).status == ("FAILED" if failing else "SETTLED")
+    assert (await _attempts(desk, order))[:2] == ["1 approve 0 nonce 0 LANDED", "1 approve 1 nonce 0 DEAD"]
+    assert await desk.rows("SELECT 1 FROM wallet WHERE id = :w AND frozen", w=order.wallet_id) == []
     await _book_equals_chain(desk, order)
 
 

@@ -233,12 +233,15 @@ async def test_the_chains_count_is_adopted_when_nothing_of_ours_is_in_flight(des
     assert not released.frozen
 
 
-async def test_a_wallet_that_never_signed_has_no_nonce_to_adopt(desk: Office) -> None:
+async def test_of_a_wallet_that_never_signed_a_strangers_nonces_are_adopted_before_it_is_unfrozen(
+    desk: Office,
+) -> None:
+    """The signer expects nonce 0 of it: unfrozen without them, it would be frozen by its next execution."""
     desk.shaky.sequential, desk.shaky.count = True, 5
     wallet, task = await desk.wallet_task(FOREIGN_NONCE)
-    assert "both expect nonce 5" in await desk.refused(task, M.ADOPT_NONCE)
-    await desk.choose(task, M.UNFREEZE)
-    assert not (await Wallets(desk.book).of_anybody(wallet.id)).frozen
+    assert "same nonce" in await desk.refused(task, M.UNFREEZE)
+    await desk.choose(task, M.ADOPT_NONCE)
+    assert await Wallets(desk.book).next_nonce(wallet.id) == 5
 
 
 async def test_neither_nonce_nor_ledger_is_touched_once_an_execution_has_taken_the_wallet(desk: Office) -> None:

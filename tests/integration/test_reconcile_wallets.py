@@ -167,6 +167,21 @@ async def test_a_look_up_that_fails_takes_nothing_back(desk: Desk) -> None:
         assert (await one(desk, order.wallet_id)).cause == "agrees"
 
 
+async def test_a_node_that_is_behind_takes_nothing_back_and_freezes_nothing(desk: Desk) -> None:
+    async with working(desk):
+        order = await settled(desk)
+        before = await booked(desk, order.wallet_id)
+        desk.venue.landed.clear()  # what another node shows, that has not come to the swap's block
+        desk.venue.height -= 1
+        desk.venue.balances_base[USDC] += 50_000_000
+        desk.venue.balances_base[SOL] += FEE - 50_000_000 * SOL_PER_USDC
+        told = await one(desk, order.wallet_id)
+    assert (told.cause, told.code) == ("", "")
+    assert "CHAIN_UNAVAILABLE" in told.detail
+    assert await booked(desk, order.wallet_id) == before
+    assert await frozen(desk, order.wallet_id) == (False, [])
+
+
 async def test_a_wallet_in_use_is_not_judged(desk: Desk) -> None:
     desk.venue.deaf = True
     async with working(desk):

@@ -13,6 +13,7 @@ from domain.reconciliation import (
     Seen,
     attribute,
     attribute_restored,
+    behind,
     taken_back,
 )
 
@@ -93,10 +94,14 @@ def test_a_restored_book_agrees_exactly_where_its_own_payloads_explain_the_diffe
     assert attribute_restored(Seen(explained, ("somebody signed",), late)).code == "BOOK_BEHIND_CHAIN"
 
 
-@given(st.sampled_from(Fate), st.booleans())
-def test_a_look_up_that_fails_takes_nothing_back(fate: Fate, seen: bool) -> None:
-    gone = taken_back(Sighting(fate, seen=seen))
-    assert gone == (fate is Fate.DEAD or (fate is Fate.PENDING and not seen))
+@given(st.sampled_from(Fate), st.booleans(), st.none() | st.integers(90, 110))
+def test_only_death_or_absence_from_a_node_that_is_far_enough_takes_a_settlement_back(
+    fate: Fate, seen: bool, head: int | None
+) -> None:
+    sighting = Sighting(fate, seen=seen, head=head)
+    absent = fate is Fate.PENDING and not seen
+    assert taken_back(sighting, 100) == (fate is Fate.DEAD or (absent and head is not None and head >= 100))
+    assert behind(sighting, 100) == (absent and (head is None or head < 100))
 
 
 def test_each_cause_that_freezes_has_a_code_of_its_own() -> None:

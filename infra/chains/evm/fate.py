@@ -47,6 +47,8 @@ async def sightings(rpc: EvmRpc, sent: tuple[Sent, ...], ceiling_wei: int) -> tu
     except ChainUnavailable as error:
         return tuple(Sighting(Fate.UNKNOWN, detail=str(error)) for _ in sent)
     seen = {one.hash: _sighting(one, ours, look, ceiling_wei) for one in ours}
+    if failed := [one for one in ours if seen[one.hash].over and not _succeeded(one, ours, seen)]:
+        seen |= await _seconded(rpc, look.node, failed, seen, ceiling_wei)
     doubted = [one for one in ours if seen[one.hash].foreign]
     if doubted:
         seen |= await _second_opinion(rpc, look.node, doubted, ceiling_wei)
@@ -227,6 +229,45 @@ def _absent(one: _Payload, rivals: Sequence[_Payload], look: _Look, ceiling_wei:
     if not isinstance(raised, Offer):
         said += f"; a raise needs {raised.needed_wei} wei, above the cap of {ceiling_wei}"
     return Sighting(Fate.PENDING, head=look.final_height, detail=said, raisable=isinstance(raised, Offer))
+
+
+def _succeeded(one: _Payload, ours: Sequence[_Payload], seen: Mapping[str, Sighting]) -> bool:
+    """Whether a payload of its nonce has done what was wanted: then nothing is signed anew, whoever says so."""
+    return any(seen[other.hash].succeeded for other in ours if other.place == one.place)
+
+
+async def _seconded(
+    rpc: EvmRpc, first: EvmNode, failed: Sequence[_Payload], seen: Mapping[str, Sighting], ceiling_wei: int
+) -> dict[str, Sighting]:
+    """What permits another signature, by hash: UNKNOWN, unless a second node says so too where there is one.
+
+    A node that invents a failure makes us pay on the next nonce as well. No third node outvotes one that has it as a
+    success.
+    """
+    others = [node for node in rpc.nodes if node is not first]
+    alone = {
+        one.hash: f"{seen[one.hash].detail}, says {first.host} alone: see that a second node answers" for one in failed
+    }
+    if not others:
+        return {}
+    agreed, denied = set[str](), set[str]()
+    for node in others:
+        try:
+            look = await _look(node, failed, rpc.chain_number)
+        except ChainUnavailable:
+            continue
+        for one in failed:
+            told = _sighting(one, failed, look, ceiling_wei)
+            if told.over:
+                agreed.add(one.hash)
+            elif told.fate is Fate.LANDED:
+                denied.add(one.hash)
+                alone[one.hash] = f"{seen[one.hash].detail}, says {first.host}; {node.host} says that it {told.detail}"
+    return {
+        one.hash: Sighting(Fate.UNKNOWN, head=seen[one.hash].head, detail=alone[one.hash])
+        for one in failed
+        if one.hash not in agreed - denied
+    }
 
 
 async def _second_opinion(

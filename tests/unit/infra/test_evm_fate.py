@@ -218,6 +218,34 @@ async def test_all_nodes_that_answer_have_to_agree_on_a_stranger() -> None:
         assert seen.detail
 
 
+async def test_a_failure_is_believed_of_two_nodes_where_there_are_two() -> None:
+    """What a node invents would be paid again at the next nonce, and what waits in the pool lands all the same."""
+    failed, waiting = Chain({OURS.venue_ref: (98, 0)}, count=6), Chain()
+    succeeded = Chain({OURS.venue_ref: (98, 1)}, count=6)
+    down = Chain(lies={"eth_feeHistory": 503})
+    for others, fate in (
+        ({}, Fate.LANDED),
+        ({"two": failed}, Fate.LANDED),
+        ({"two": waiting, "three": failed}, Fate.LANDED),
+        ({"two": waiting}, Fate.UNKNOWN),
+        ({"two": down}, Fate.UNKNOWN),
+        ({"two": succeeded, "three": failed}, Fate.UNKNOWN),
+    ):
+        (seen,) = await look(failed, others=others)
+        assert (seen.fate, seen.foreign) == (fate, False), others
+        assert "secret" not in seen.detail
+
+
+async def test_what_a_failed_rival_killed_is_dead_once_a_second_node_agrees() -> None:
+    failed = Chain({RAISED.venue_ref: (97, 0)}, count=6)
+    assert [one.fate for one in await look(failed, OURS, RAISED, others={"two": Chain()})] == [Fate.UNKNOWN] * 2
+    both = await look(failed, OURS, RAISED, others={"two": failed})
+    assert [one.fate for one in both] == [Fate.DEAD, Fate.LANDED]
+    succeeded = Chain({RAISED.venue_ref: (97, 1)}, count=6)
+    alone = await look(succeeded, OURS, RAISED, others={"two": Chain()})
+    assert [one.fate for one in alone] == [Fate.DEAD, Fate.LANDED], "nothing is signed after a success"
+
+
 async def test_one_wallets_stranger_is_not_anothers() -> None:
     other = payload(key=PrivateKey(keccak(b"another wallet")))
     chain = Chain()
