@@ -216,6 +216,9 @@ def _unfreeze(seen: Situation) -> Unsafe | None:
     if seen.other_tasks:
         names = ", ".join(map(str, seen.other_tasks))
         return Unsafe(f"other tasks about this wallet are open: {names}", "resolve those first")
+    if seen.code == FATE_UNKNOWN:
+        # No reason to freeze by itself; and what was stored and never sent gets no further while it lasts.
+        return None
     return _settled(seen)
 
 

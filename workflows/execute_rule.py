@@ -160,9 +160,7 @@ class ExecuteRule:
             question = Question(follow.order, code, f"{advice} {finding.detail}", freeze=finding.foreign)
             await step(Escalate.run, question, summary="raise an operator's task", **QUICK)
             self._show("UNKNOWN", f"nobody can say yet what became of it: {finding.detail}")
-            if workflow.info().is_continue_as_new_suggested():
-                workflow.continue_as_new(follow.order)  # every step answers from its record: nothing happens twice
-            await workflow.sleep(UNKNOWN_RECHECK, summary="look again")
+            await self._pause(follow.order)
 
     async def _end(self, request: EndRequest) -> Ending:
         ending = await step(Reconcile.run, request, summary="book, compare, release", **QUICK)
@@ -170,8 +168,16 @@ class ExecuteRule:
             self._may_be_out = True
             await self._follow(Follow(request.order), "the newest attempt")
             ending = await step(Reconcile.run, request, summary="book, compare, release", **QUICK)
+            if ending.still_open:
+                await self._pause(request.order)
         await self._wake(ending.next_waiter)
         return self._over(ending)
+
+    async def _pause(self, order: Order) -> None:
+        """A while before the next look. A history that has grown long begins anew: every step has its record."""
+        if workflow.info().is_continue_as_new_suggested():
+            workflow.continue_as_new(order)
+        await workflow.sleep(UNKNOWN_RECHECK, summary="look again")
 
     async def _wake(self, workflow_id: str | None) -> None:
         """Tell the wallet's next waiter. If it cannot be told, its own timer finds out."""

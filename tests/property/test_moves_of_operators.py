@@ -222,3 +222,10 @@ def test_a_move_needs_its_words(move: OperatorMove) -> None:
         assert refused_field(lambda: check_words(move, reason, " " + evidence[1:])) == "evidence"
     else:
         check_words(move, reason, None)
+
+
+def test_a_freeze_that_keeps_a_stored_payload_from_its_first_send_can_be_taken_off() -> None:
+    """Nothing else would ever end such an execution on a chain whose payloads do not age."""
+    kept = replace(PROVABLE, frozen=True, open_payloads=(replace(PAYLOAD, expires=False),))
+    assert M.UNFREEZE in offered(kept)
+    assert M.UNFREEZE not in offered(replace(kept, other_tasks=(7,)))

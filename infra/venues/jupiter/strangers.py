@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 from solders.transaction import VersionedTransaction
 
 from domain.errors import ChainUnavailable
+from infra.alerts import alert
 from infra.chains.solana.answers import ListedSignature, RecordedTransaction
 from infra.chains.solana.rpc import SolanaNode
 
@@ -22,7 +23,8 @@ _RECORDED = TypeAdapter(RecordedTransaction | None)
 async def strangers_of(node: SolanaNode, address: str, known: frozenset[str]) -> tuple[str, ...]:
     """A sentence for each final transaction that `address` signed and `known` does not hold, newest first.
 
-    Where the bounds end the search, a sentence says so: what was not looked at is not clean.
+    Where the bounds end the search, people are told, and no more: anybody can send a wallet dust without end, and
+    must not be able to freeze it by that.
     Errors: CHAIN_UNAVAILABLE (retried); RpcRefusal.
     """
     listed, complete = await _listed(node, address)
@@ -33,10 +35,8 @@ async def strangers_of(node: SolanaNode, address: str, known: frozenset[str]) ->
         if await _signed_by(node, address, one.signature)
     ]
     if not complete or len(unknown) > MAX_READ:
-        found.append(
-            f"of {address} only the newest {min(len(unknown), MAX_READ)} transactions that the book does not know "
-            "were read, and there are more: compare the rest by hand"
-        )
+        read = min(len(unknown), MAX_READ)
+        alert("HISTORY_NOT_READ", f"{address}: only the newest {read} of what the book does not know were looked at")
     return tuple(found)
 
 
