@@ -91,7 +91,8 @@ async def test_a_signer_that_sends_before_it_stores_is_found_out(book: Book, pos
         [lambda point, number: (point.step, point.during) == ("sign", "submit")],
         sign=EagerSign,
     )
-    assert {sentence[:2] for sentence in run.broken} >= {"I1", "I4"}, run.broken
+    # What it sent without a row has left the wallet, so the next run finds money gone and is stopped at the lock.
+    assert {sentence[:2] for sentence in run.broken} >= {"I3", "I4"}, run.broken
 
 
 async def test_the_audit_chain_of_all_those_deaths_is_whole(book: Book) -> None:

@@ -11,7 +11,6 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from infra.devnet.chaos.drill import drill
 from infra.devnet.chaos.lane import Lane, Refused
-from infra.devnet.chaos.moments import Moment
 from infra.devnet.chaos.scene import Scene
 from infra.devnet.chaos.verdict import FINAL
 from infra.devnet.proxy.tcp import Blackhole
@@ -114,9 +113,17 @@ async def crossing_seen_twice(scene: Scene) -> None:
     lane = await scene.lane()
     market = f"DRILL-{scene.rng.getrandbits(32):08X}"
     await _price(scene, market, "0.5000", "0.5200")
+    asked = scene.proxies["kalshi"].log
+    since = asked.count
     async with scene.committed("rule", f"NEW.market = '{market}' AND NEW.armed_at IS NOT NULL") as armed:
         rule = await lane.rule(market=market, threshold="0.70")
-        await scene.until(lambda: _twice(armed), "both watchers to have armed the rule")
+        await armed.wait()
+
+    async def both_follow() -> bool:
+        """The API asks for the market when the rule is made, each watcher when it learns of it."""
+        return len(asked.calls(f"*{market}*", since)) >= 3
+
+    await scene.until(both_follow, "both watchers to follow the rule")
     # The first to record it stands still until the other waits at the rule's row.
     async with scene.held("trigger", f"NEW.rule_id = '{rule}'") as recording:
         await _price(scene, market, "0.7100", "0.7300")
@@ -156,10 +163,6 @@ async def _has_workflow(scene: Scene, execution_id: str) -> bool:
 async def _price(scene: Scene, market: str, bid: str, ask: str) -> None:
     body = {"yes_bid": bid, "yes_ask": ask, "status": "active"}
     (await scene.http.put(f"{scene.world.url('kalshi')}/_control/markets/{market}", json=body)).raise_for_status()
-
-
-async def _twice(moment: Moment) -> bool:
-    return moment.count >= 2
 
 
 async def _at_the_rule(scene: Scene) -> list[dict[str, Any]]:
