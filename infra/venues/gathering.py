@@ -14,9 +14,9 @@ from infra.venues.protocol import Sent
 POLL_EVERY_S: Final = 0.5
 
 # When many wait, each look serves them all, and finality is worth fewer requests: a look is two to Solana and
-# three to an EVM node, so that two processes stay at five a second.
+# four to an EVM node, so that two processes stay below five a second on both chains together.
 MANY: Final = 10  # payloads
-MANY_POLL_EVERY_S: Final = 1.5
+MANY_POLL_EVERY_S: Final = 2.5
 
 # One batch is one question to the venue: Solana takes 256 signatures in a call.
 MAX_BATCH: Final = 250  # payloads
