@@ -157,7 +157,7 @@ def test_a_task_is_closed_without_a_move_only_when_its_matter_is_over(seen: Situ
         assert seen.over
         assert not seen.frozen
     if M.UNFREEZE in offered(seen):
-        assert seen.over
+        assert seen.over or seen.code == FATE_UNKNOWN  # which is asked again within a minute, while it lasts
         assert seen.frozen
         assert not seen.other_tasks
     if offered(seen) & {M.ACKNOWLEDGE, M.UNFREEZE}:
