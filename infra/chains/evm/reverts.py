@@ -6,7 +6,7 @@ from typing import Any, Final
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 
-from infra.chains.evm.rpc import RpcRefusal
+from infra.chains.json_rpc import RpcRefusal
 
 _MAX_CHARACTERS: Final = 200  # a contract chooses the text, and may choose a book
 _ERROR: Final = bytes.fromhex("08c379a0")  # Error(string)

@@ -1,10 +1,8 @@
-"""JSON-RPC to EVM nodes: one deadline, one try and one bounded answer each; the next node when one fails."""
+"""JSON-RPC to EVM nodes: batches, and the chain that a node must be of."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
-from urllib.parse import urlsplit
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
@@ -12,24 +10,12 @@ from pydantic_core import from_json
 
 from domain.errors import ChainUnavailable
 from infra.chains.evm.answers import QUANTITY
+from infra.chains.json_rpc import DEADLINE_S, HttpNode, RpcRefusal, first_answer
 
 T = TypeVar("T")
 
-DEADLINE_S: Final = 5.0  # a healthy node answers in a fraction of a second; five are a node to leave
 MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024  # a hundred full blocks' transaction hashes are 5 MB
 MAX_BATCH: Final = 100  # calls. Source: the least that large providers allow; geth's own limit is 1000
-
-# The node's own trouble, which another node may not have. Source: EIP-1474 (-32002 unavailable, geth: timed out;
-# -32004 not supported; -32005 limit), JSON-RPC 2.0 (-32601, -32603, -32700), and what providers say for HTTP 429.
-_NODE_TROUBLE: Final = {429, -32002, -32004, -32005, -32016, -32429, -32601, -32603, -32700}
-
-
-class RpcRefusal(Exception):
-    """A healthy node refuses this very request: a revert (code 3, with data), bad parameters, a bad transaction."""
-
-    def __init__(self, code: int, message: str, data: object) -> None:
-        super().__init__(f"{code} {message}")
-        self.code, self.message, self.data = code, message, data
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +27,17 @@ class Call(Generic[T]):
     into: TypeAdapter[T]
 
 
-class EvmNode:
-    """One node. `host` names it in proofs and messages: a URL's path or query may hold a provider's key."""
+class EvmNode(HttpNode):
+    """One node. What it refuses (a revert has code 3, with data), bad parameters among it, condemns no node."""
+
+    max_answer_bytes = MAX_ANSWER_BYTES
+    # Source: EIP-1474 (-32002 unavailable, geth: timed out; -32004 not supported; -32005 limit), JSON-RPC 2.0
+    # (-32601, -32603, -32700), and what providers say for HTTP 429.
+    troubles = frozenset({429, -32002, -32004, -32005, -32016, -32429, -32601, -32603, -32700})
 
     def __init__(self, url: str, chain_number: int, http: httpx.AsyncClient, deadline_s: float = DEADLINE_S) -> None:
-        self._url, self._http, self._deadline_s = url, http, deadline_s
+        super().__init__(url, http, deadline_s)
         self._chain_number, self._is_ours = chain_number, False
-        parts = urlsplit(url)
-        self.host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
 
     async def call(self, method: str, params: list[Any], into: TypeAdapter[T]) -> T:
         """Ask once. Errors: CHAIN_UNAVAILABLE (retried); RpcRefusal, when the request itself is refused."""
@@ -106,12 +95,8 @@ class EvmNode:
         bodies = [
             {"jsonrpc": "2.0", "id": no, "method": call.method, "params": call.params} for no, call in enumerate(calls)
         ]
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                # A single question goes as one object: not every provider takes batches.
-                raw = await self._post(bodies if len(bodies) > 1 else bodies[0], what)
-        except (httpx.HTTPError, TimeoutError) as error:
-            raise ChainUnavailable(f"{self.host} did not answer {what}: {type(error).__name__}") from error
+        # A single question goes as one object: not every provider takes batches.
+        raw = await self._asked(bodies if len(bodies) > 1 else bodies[0], what)
         try:
             said = from_json(raw)  # refuses deep nesting, whatever the interpreter's recursion limit
             if len(calls) > 1 and isinstance(said, dict):
@@ -130,23 +115,6 @@ class EvmNode:
             return self._refusal(call.method, answer["error"])
         return call.into.validate_python(answer["result"], strict=True)
 
-    async def _post(self, body: object, what: str) -> bytes:
-        async with self._http.stream("POST", self._url, json=body) as response:
-            if response.status_code != httpx.codes.OK:
-                raise ChainUnavailable(f"{self.host} answered {what} with HTTP {response.status_code}")
-            raw = bytearray()
-            async for piece in response.aiter_bytes():
-                raw += piece
-                if len(raw) > MAX_ANSWER_BYTES:
-                    raise ChainUnavailable(f"{self.host} answered {what} with more than it can mean")
-            return bytes(raw)
-
-    def _refusal(self, method: str, error: dict[str, Any]) -> RpcRefusal:
-        code, message = error.get("code"), str(error.get("message", ""))[:2000]
-        if not isinstance(code, int) or code in _NODE_TROUBLE:
-            raise ChainUnavailable(f"{self.host} cannot answer {method}: {code} {message}")
-        return RpcRefusal(code, message, error.get("data"))
-
 
 def _named(calls: Sequence[Call[Any]]) -> str:
     return ", ".join(dict.fromkeys(call.method for call in calls))
@@ -164,17 +132,8 @@ class EvmRpc:
         self.nodes = tuple(EvmNode(url, chain_number, http, deadline_s) for url in urls)
 
     async def ask(self, question: Callable[[EvmNode], Awaitable[T]]) -> T:
-        """Put a question, which may take several calls, to one node after the other until one answers it all.
-
-        Errors: CHAIN_UNAVAILABLE (retried), from the last node; RpcRefusal, from the first that refuses.
-        """
-        *others, last = self.nodes
-        for node in others:
-            try:
-                return await question(node)
-            except ChainUnavailable:
-                continue
-        return await question(last)
+        """As `first_answer`."""
+        return await first_answer(self.nodes, question)
 
     async def call(self, method: str, params: list[Any], into: TypeAdapter[T]) -> T:
         """One call, as `ask`."""

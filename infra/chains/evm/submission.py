@@ -10,8 +10,9 @@ from pydantic import TypeAdapter
 
 from domain.errors import ChainUnavailable
 from infra.chains.evm.answers import HASH
-from infra.chains.evm.rpc import EvmNode, EvmRpc, RpcRefusal
+from infra.chains.evm.rpc import EvmNode, EvmRpc
 from infra.chains.evm.transaction import transaction_hash
+from infra.chains.json_rpc import RpcRefusal
 from infra.venues.protocol import Receipt
 
 _MAX_CHARACTERS: Final = 300  # of each node's words

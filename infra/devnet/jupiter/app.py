@@ -22,8 +22,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from domain.errors import ChainUnavailable
+from infra.chains.json_rpc import RpcRefusal
 from infra.chains.solana.addresses import WSOL_MINT, associated_token_account
-from infra.chains.solana.rpc import RpcRefusal
 from infra.devnet.jupiter import answers
 from infra.devnet.jupiter.asked import ExecuteAsked, Problem, SwapAsked, V1SwapAsked
 from infra.devnet.jupiter.chain import Chain

@@ -7,9 +7,10 @@ from pydantic import TypeAdapter
 from solders.pubkey import Pubkey
 
 from domain.errors import ChainUnavailable
+from infra.chains.json_rpc import RpcRefusal
 from infra.chains.solana.answers import AccountState, InContext
 from infra.chains.solana.message import Tables, UnreadableMessage, table_addresses
-from infra.chains.solana.rpc import RpcRefusal, SolanaNode
+from infra.chains.solana.rpc import SolanaNode
 
 # What forks have not dropped in practice, and is seconds old where finalized is a quarter of a minute.
 CONFIRMED: Final = {"commitment": "confirmed"}

@@ -14,9 +14,10 @@ from pydantic import TypeAdapter
 
 from domain.attempts import Fate, Sighting
 from domain.errors import ChainUnavailable
+from infra.chains.json_rpc import RpcRefusal
 from infra.chains.solana.answers import BlockHead, EpochInfo, InContext, SignatureStatus
 from infra.chains.solana.nonce_account import Nonce, nonces_at
-from infra.chains.solana.rpc import RpcRefusal, SolanaNode
+from infra.chains.solana.rpc import SolanaNode
 from infra.venues.jupiter.durable import Durable, cancels, durable_of
 from infra.venues.protocol import Sent
 

@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from domain.errors import ChainUnavailable
 from domain.priority_fee import escalated, upper_quarter
 from domain.solana_intent import MAX_FEE_LAMPORTS, MICRO, SIGNATURE_FEE_LAMPORTS
+from infra.chains.json_rpc import RpcRefusal
 from infra.chains.solana.addresses import COMPUTE_BUDGET_PROGRAM
 from infra.chains.solana.answers import RecentPrice
-from infra.chains.solana.rpc import RpcRefusal, SolanaNode
+from infra.chains.solana.rpc import SolanaNode
 from infra.venues.jupiter import api
 from infra.venues.jupiter.assembly import MAX_UNITS
 from infra.venues.jupiter.durable import SET_PRICE

@@ -9,9 +9,10 @@ from pydantic import TypeAdapter
 from domain.errors import ChainUnavailable
 from domain.intents import Refusal
 from domain.solana_intent import Payload, Terms, fee_lamports, judge_effect
+from infra.chains.json_rpc import RpcRefusal
 from infra.chains.solana.answers import InContext, Simulation
 from infra.chains.solana.message import Read, signers_named
-from infra.chains.solana.rpc import RpcRefusal, SolanaNode
+from infra.chains.solana.rpc import SolanaNode
 from infra.venues.jupiter.accounts import CONFIRMED, accounts_of
 from infra.venues.jupiter.effect import effect_of
 

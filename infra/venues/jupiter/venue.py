@@ -29,10 +29,11 @@ from domain.solana_intent import (
     judge_cancellation,
 )
 from domain.wallets import Wallet
+from infra.chains.json_rpc import RpcRefusal
 from infra.chains.solana.addresses import SYSTEM_PROGRAM, associated_token_account
 from infra.chains.solana.answers import AccountState, FinalTransaction, InContext, LatestBlockhash
 from infra.chains.solana.message import UnreadableMessage, read_message, signers_named, tables_named
-from infra.chains.solana.rpc import RpcRefusal, SolanaNode, SolanaRpc
+from infra.chains.solana.rpc import SolanaNode, SolanaRpc
 from infra.venues.jupiter.accounts import CONFIRMED, accounts_of, tables_of, usable_tables
 from infra.venues.jupiter.api import Built, JupiterApi
 from infra.venues.jupiter.assembly import MAX_UNITS, assemble, units_for

@@ -12,8 +12,9 @@ from infra.chains.evm.answers import QUANTITY
 from infra.chains.evm.market import HISTORY
 from infra.chains.evm.market import read as read_market
 from infra.chains.evm.reverts import refusal_reason
-from infra.chains.evm.rpc import Call, EvmNode, RpcRefusal
+from infra.chains.evm.rpc import Call, EvmNode
 from infra.chains.evm.transaction import Transaction
+from infra.chains.json_rpc import RpcRefusal
 from infra.venues.uniswap.calldata import encode
 from infra.venues.uniswap.deployments import Deployment
 from infra.venues.uniswap.quoting import Route, best_route

@@ -5,8 +5,9 @@ from domain.evm_intent import Payload, Terms
 from domain.intents import Leg, LegKind, Objection, Quote, Refusal, Slot, least_acceptable
 from infra.chains.evm.answers import DATA
 from infra.chains.evm.reverts import refusal_reason
-from infra.chains.evm.rpc import EvmNode, RpcRefusal
+from infra.chains.evm.rpc import EvmNode
 from infra.chains.evm.transaction import Transaction
+from infra.chains.json_rpc import RpcRefusal
 from infra.venues.uniswap.assembly import MAX_GAS
 from infra.venues.uniswap.deployments import Deployment
 from infra.venues.uniswap.reads import LATEST, NoAnswer, is_revert, number, trial

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from domain.errors import ChainUnavailable, NoRoute
-from infra.chains.evm.rpc import EvmNode, RpcRefusal
+from infra.chains.evm.rpc import EvmNode
+from infra.chains.json_rpc import RpcRefusal
 from infra.venues.uniswap.deployments import Deployment
 from infra.venues.uniswap.reads import NoAnswer, allowance, amounts_out, is_revert, last_of, number, pool_out
 from infra.venues.uniswap.trade import Trade

@@ -7,8 +7,9 @@ from eth_abi.abi import encode as abi_encode
 from eth_abi.exceptions import DecodingError
 
 from infra.chains.evm.answers import DATA
-from infra.chains.evm.rpc import Call, RpcRefusal
+from infra.chains.evm.rpc import Call
 from infra.chains.evm.transaction import Transaction
+from infra.chains.json_rpc import RpcRefusal
 from infra.venues.uniswap.calldata import selector
 
 LATEST: Final = "latest"

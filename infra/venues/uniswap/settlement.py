@@ -18,8 +18,9 @@ from domain.ledger import Settlement
 from domain.money import Amount, Asset
 from infra.chains.evm.answers import BLOCK, QUANTITY, Block, Log, Quantity, TransactionReceipt
 from infra.chains.evm.finality import final_height
-from infra.chains.evm.rpc import Call, EvmNode, RpcRefusal
+from infra.chains.evm.rpc import Call, EvmNode
 from infra.chains.evm.transaction import Transaction
+from infra.chains.json_rpc import RpcRefusal
 from infra.venues.protocol import Sent
 from infra.venues.uniswap.reads import NoAnswer, balance_of, number
 from infra.venues.uniswap.trade import erc20_address, native

@@ -10,7 +10,8 @@ import pytest
 
 from domain.errors import ChainUnavailable
 from infra.chains.evm.answers import QUANTITY
-from infra.chains.evm.rpc import MAX_ANSWER_BYTES, MAX_BATCH, Call, EvmRpc, RpcRefusal
+from infra.chains.evm.rpc import MAX_ANSWER_BYTES, MAX_BATCH, Call, EvmRpc
+from infra.chains.json_rpc import RpcRefusal
 from tests.unit.infra.evm_script import CHAIN, Script, rpc_of, transport
 
 Answer = Callable[[httpx.Request], Any]

@@ -11,7 +11,7 @@ from infra.chains.evm.answers import FEE_HISTORY
 from infra.chains.evm.finality import final_height
 from infra.chains.evm.market import market, read
 from infra.chains.evm.reverts import refusal_reason, revert_reason
-from infra.chains.evm.rpc import RpcRefusal
+from infra.chains.json_rpc import RpcRefusal
 from tests.unit.infra.evm_script import GWEI, Script, rpc_of, transport
 
 ERROR, PANIC = bytes.fromhex("08c379a0"), bytes.fromhex("4e487b71")

@@ -10,7 +10,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from domain.errors import ChainUnavailable
-from infra.chains.solana.rpc import MAX_ANSWER_BYTES, RpcRefusal, SolanaRpc
+from infra.chains.json_rpc import RpcRefusal
+from infra.chains.solana.rpc import MAX_ANSWER_BYTES, SolanaRpc
 
 NUMBER = TypeAdapter(int)
 GOOD = httpx.Response(200, json={"jsonrpc": "2.0", "id": 1, "result": 7})
